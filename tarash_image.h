@@ -1,0 +1,10396 @@
+/* tarash_image.h - 0.1.0 - images from AI providers, in C - public domain or MIT - needs libcurl only
+
+   Do this in ONE C or C++ file to make the implementation:
+
+       #define TARASH_IMAGE_IMPLEMENTATION
+       #include "tarash_image.h"
+
+   and just  #include "tarash_image.h"  everywhere else. Link with libcurl 7.68 or newer:
+
+       cc main.c -lcurl                      Linux, macOS, MinGW
+       cl main.c libcurl.lib ws2_32.lib      Windows, MSVC
+
+   One request struct, any provider: change the config and nothing else. The library retries, falls back from
+   one provider to the next, never blocks a frame if you don't let it, and has an offline mock that draws.
+
+   QUICK START
+
+       tarash_image_config config;
+       tarash_image_request request;
+       tarash_image_response response;
+       memset(&config, 0, sizeof config);
+       memset(&request, 0, sizeof request);
+       config.provider = "openai";                       // the key comes from OPENAI_API_KEY
+       request.prompt = "a lighthouse in fog";
+       if (tarash_image_generate(NULL, &config, &request, &response) == TARASH_IMAGE_OK)
+           tarash_image_save(&response.images[0], "lighthouse.png", NULL);
+       else
+           fprintf(stderr, "%s\n", response.error.message);
+       tarash_image_response_free(&response);
+
+   IN A GAME LOOP
+
+       job = tarash_image_submit(client, &config, &request);         // returns at once
+       while (running) {
+           tarash_image_poll(client, 0);                             // moves every job, never waits
+           if (tarash_image_job_status(client, job, NULL) >= TARASH_IMAGE_STATUS_COMPLETED) {
+               tarash_image_take(client, job, &response);            // yours now; the job is gone
+               ...
+           }
+           draw_frame();
+       }
+
+   OFFLINE:   config.provider = "mock";    or, to keep the provider's name,
+              tarash_image_mock mock = {0};  mock.enabled = 1;  config.mock = &mock;
+
+   FALLBACK:  tarash_image_config second = {0};  second.provider = "xai";
+              config.fallbacks = &second;  config.fallback_count = 1;
+
+   OPTIONS (macros; define them where the implementation is made, unless said otherwise)
+
+     TARASH_IMAGE_IMPLEMENTATION    makes the implementation in this file
+     TARASH_IMAGE_STATIC            every function is static (define it wherever the header is included)
+     TARASH_IMAGE_API               linkage of the public functions, e.g. __declspec(dllexport)  (default:
+   extern) TARASH_IMAGE_MALLOC(size), TARASH_IMAGE_REALLOC(pointer, size), TARASH_IMAGE_FREE(pointer) the
+   default allocator: all three or none  (default: malloc, realloc, free) TARASH_IMAGE_ASSERT(condition)
+   internal invariants only  (default: assert) TARASH_IMAGE_NO_STDIO          no file is ever opened: paths,
+   saving and the file sink are UNSUPPORTED TARASH_IMAGE_NO_OPENAI, TARASH_IMAGE_NO_OPENAI_COMPATIBLE,
+   TARASH_IMAGE_NO_INDOXROUTER, TARASH_IMAGE_NO_ATOMA, TARASH_IMAGE_NO_XAI, TARASH_IMAGE_NO_MOCK the provider
+   stays known by name, and using it is UNSUPPORTED
+
+   PROVIDERS
+
+     name                key from                    base URL                      images in  mask
+     openai              OPENAI_API_KEY              https://api.openai.com/v1     1 to 16    yes
+     openai_compatible   OPENAI_COMPATIBLE_API_KEY   yours (base_url)              1 to 16    yes
+     indoxrouter         INDOX_ROUTER_API_KEY        https://api.indoxhub.com      -          -
+     atoma               ATOMASDK_BEARER_AUTH        https://api.atoma.network     -          -
+     xai                 XAI_API_KEY                 https://api.x.ai/v1           1 to 5     -
+     mock                none                        none                          any        yes
+
+     openai also reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID; indoxrouter also
+   INDOXHUB_API_KEY; atoma also ATOMA_API_KEY. openai_compatible works without a key.
+
+     What provider_config (a JSON object) may hold:
+       openai              "organization", "project": the headers of those names
+                           "operation": "variation" for dall-e-2 servers; otherwise the request decides
+       openai_compatible   "operation" as above; "response_format": "b64_json", "url", or null to leave it out
+       indoxrouter         "byok_api_key": your own key at the provider behind it
+     A key of it that the provider doesn't know becomes a warning.
+
+   ADAPTING A REQUEST
+     Each provider, and each link of a chain, gets the same request, adapted. A size that a model lacks
+   becomes its nearest; an aspect ratio becomes a size where only sizes exist, and the other way round;
+   quality words are mapped; what can't be expressed is left out. Each of these is a warning in the response
+   {field, asked, sent, why}; with request.strict it is a VALIDATION error before anything is sent. Input
+   images that a provider can't take are never left out: that is UNSUPPORTED. Words and models that the tables
+   don't know are sent as they are.
+
+   RETRIES, FALLBACK AND MONEY
+     A generation is billed and can't be undone, so what happens after a failure depends on how far the
+     request got (error.delivery):
+       NOT_SENT   no byte of the request left                 same provider again, then the next link
+       REJECTED   a full answer with an error came            again on 409, 429, 500, 503; then the next link
+       UNKNOWN    sent, but no full answer: time-out, reset,  never again at the same provider; the next link,
+                  408, 502, 504, an unreadable 200            unless on_unknown says STOP
+       ACCEPTED   the provider has a job, or made the images  only its polls and downloads are tried again
+     The chain moves on after GENERATION_FAILED, TIMEOUT, CONNECTION, RATE_LIMITED, BAD_RESPONSE, and HTTP
+   429, 500, 502, 503, 504; it stops on anything else. fallback_on replaces that rule. A(B(C), D) is tried in
+   the order A, B, C, D. A wait that would outlast the time left is not begun. error.job_token, or
+   tarash_image_job_token, brings back a job that was paid for: tarash_image_resume.
+
+   THREADS
+     One client, its jobs and its callbacks belong to one thread at a time; different clients need no locks.
+     tarash_image_wakeup is the one call that may come from another thread. Functions without a client
+     are pure. With a libcurl older than 7.84 call curl_global_init yourself before there are threads.
+
+   MEMORY
+     Texts of configs and requests are copied when a job is submitted. Image bytes and pixels (data, pixels)
+   are not: they must stay until the job has been taken, and so must a sink's and a callback's user_data. A
+     response owns what it points to, outlives its client, and is released by tarash_image_response_free.
+
+   SECURITY
+     The key goes only to the origin of base_url. Poll and result URLs elsewhere are followed without it;
+     result downloads never carry credentials, follow at most five redirects, http and https only, and
+     don't reach private, link-local or loopback addresses unless base_url is one. TLS is always
+     verified. Keys are removed from every error, log line, plan, token and raw_response, and wiped when
+   freed.
+
+   LIMITS
+     See tarash_image_limits. What comes from outside is capped before memory is taken for it.
+
+   VERSIONS
+     Header and implementation must be of one copy. No binary compatibility is promised between versions;
+   fields and enumerators are only ever appended.
+
+   The licence stands at the end of this file.   grep -n '>>'   gives the table of contents. */
+
+#if defined(TARASH_IMAGE_IMPLEMENTATION) && defined(__STRICT_ANSI__) && !defined(_POSIX_C_SOURCE) &&         \
+    !defined(_XOPEN_SOURCE) && !defined(_GNU_SOURCE)
+/* Strict C99 hides the monotonic clock; asked for here, before the first system header, and withdrawn below.
+ */
+#define _POSIX_C_SOURCE 200809L
+#define TARIMG_POSIX_ASKED
+#endif
+
+/* >>api */
+#ifndef TARASH_IMAGE_H
+#define TARASH_IMAGE_H
+
+#define TARASH_IMAGE_VERSION_MAJOR  0
+#define TARASH_IMAGE_VERSION_MINOR  1
+#define TARASH_IMAGE_VERSION_PATCH  0
+#define TARASH_IMAGE_VERSION_NUMBER 100 /* major * 10000 + minor * 100 + patch */
+#define TARASH_IMAGE_VERSION        "0.1.0"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef TARASH_IMAGE_API
+#ifdef TARASH_IMAGE_STATIC
+#define TARASH_IMAGE_API static
+#else
+#define TARASH_IMAGE_API extern
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- results ------------------------------------------------------------------------------------------- */
+
+/* X(enumerator, value, name, description); values are permanent, new ones are appended. */
+#define TARASH_IMAGE_RESULTS(X)                                                                              \
+    X(TARASH_IMAGE_OK, 0, "OK", "success")                                                                   \
+    X(TARASH_IMAGE_ERROR_VALIDATION, 1, "VALIDATION", "a setting is missing, malformed or out of range")     \
+    X(TARASH_IMAGE_ERROR_UNSUPPORTED, 2, "UNSUPPORTED",                                                      \
+      "the provider or this build can't do what was asked")                                                  \
+    X(TARASH_IMAGE_ERROR_CONTENT_MODERATION, 3, "CONTENT_MODERATION", "the provider refused the content")    \
+    X(TARASH_IMAGE_ERROR_AUTHENTICATION, 4, "AUTHENTICATION", "the key is wrong or lacks permission")        \
+    X(TARASH_IMAGE_ERROR_RATE_LIMITED, 5, "RATE_LIMITED", "too many requests; try again later")              \
+    X(TARASH_IMAGE_ERROR_QUOTA_EXCEEDED, 6, "QUOTA_EXCEEDED", "the account's quota or credit is used up")    \
+    X(TARASH_IMAGE_ERROR_HTTP, 7, "HTTP", "the provider answered with an error status")                      \
+    X(TARASH_IMAGE_ERROR_GENERATION_FAILED, 8, "GENERATION_FAILED", "the provider failed to make an image")  \
+    X(TARASH_IMAGE_ERROR_CONNECTION, 9, "CONNECTION", "the connection failed or broke")                      \
+    X(TARASH_IMAGE_ERROR_TIMEOUT, 10, "TIMEOUT", "it took too long")                                         \
+    X(TARASH_IMAGE_ERROR_BAD_RESPONSE, 11, "BAD_RESPONSE", "the answer is not what the protocol promises")   \
+    X(TARASH_IMAGE_ERROR_TOO_LARGE, 12, "TOO_LARGE", "the answer exceeds a limit of the client")             \
+    X(TARASH_IMAGE_ERROR_CANCELLED, 13, "CANCELLED", "the job was cancelled")                                \
+    X(TARASH_IMAGE_ERROR_IO, 14, "IO", "a file or sink could not be read or written")                        \
+    X(TARASH_IMAGE_ERROR_OUT_OF_MEMORY, 15, "OUT_OF_MEMORY", "an allocation failed")
+
+typedef enum tarash_image_result {
+#define TARASH_IMAGE_X(enumerator, value, name, description) enumerator = value,
+    TARASH_IMAGE_RESULTS(TARASH_IMAGE_X)
+#undef TARASH_IMAGE_X
+        TARASH_IMAGE_RESULT_COUNT = 16
+} tarash_image_result;
+
+/* A bit of config.fallback_on, e.g. TARASH_IMAGE_BIT(TARASH_IMAGE_ERROR_TIMEOUT). */
+#define TARASH_IMAGE_BIT(result) (1u << (unsigned)(result))
+
+typedef enum tarash_image_status {
+    TARASH_IMAGE_STATUS_NONE = 0, /* no such job: never submitted, or already taken */
+    TARASH_IMAGE_STATUS_QUEUED = 1,
+    TARASH_IMAGE_STATUS_PROCESSING = 2,
+    TARASH_IMAGE_STATUS_COMPLETED = 3, /* ready to take */
+    TARASH_IMAGE_STATUS_FAILED = 4     /* ready to take; the response says why */
+} tarash_image_status;
+
+typedef enum tarash_image_output {
+    TARASH_IMAGE_OUTPUT_AUTO = 0,  /* bytes; a URL is downloaded, and kept beside them */
+    TARASH_IMAGE_OUTPUT_BYTES = 1, /* the same, said aloud */
+    TARASH_IMAGE_OUTPUT_URL =
+        2, /* the URL alone, nothing is downloaded; bytes where the provider has no URLs */
+    TARASH_IMAGE_OUTPUT_BASE64 = 3 /* bytes, and their base64 text beside them */
+} tarash_image_output;
+
+typedef enum tarash_image_role { /* what an input image is for; providers without the notion ignore it */
+                                 TARASH_IMAGE_ROLE_REFERENCE = 0,
+                                 TARASH_IMAGE_ROLE_FIRST_FRAME = 1,
+                                 TARASH_IMAGE_ROLE_LAST_FRAME = 2,
+                                 TARASH_IMAGE_ROLE_ASSET = 3,
+                                 TARASH_IMAGE_ROLE_STYLE = 4
+} tarash_image_role;
+
+typedef enum tarash_image_delivery { /* how far a failed request got; see RETRIES, FALLBACK AND MONEY */
+                                     TARASH_IMAGE_DELIVERY_NOT_SENT = 0,
+                                     TARASH_IMAGE_DELIVERY_REJECTED = 1,
+                                     TARASH_IMAGE_DELIVERY_UNKNOWN = 2,
+                                     TARASH_IMAGE_DELIVERY_ACCEPTED = 3
+} tarash_image_delivery;
+
+typedef enum tarash_image_on_unknown { /* may the chain move on where a second bill is possible? */
+                                       TARASH_IMAGE_UNKNOWN_DEFAULT =
+                                           0, /* as the config that holds this one; FALLBACK for the first */
+                                       TARASH_IMAGE_UNKNOWN_FALLBACK = 1,
+                                       TARASH_IMAGE_UNKNOWN_STOP = 2
+} tarash_image_on_unknown;
+
+typedef enum tarash_image_log_level {
+    TARASH_IMAGE_LOG_DEBUG = 0,
+    TARASH_IMAGE_LOG_INFO = 1,
+    TARASH_IMAGE_LOG_WARNING = 2,
+    TARASH_IMAGE_LOG_ERROR = 3
+} tarash_image_log_level;
+
+/* Common values of the text fields; any other text that a provider knows is as good. */
+#define TARASH_IMAGE_SIZE_AUTO                "auto"
+#define TARASH_IMAGE_SIZE_SQUARE_256          "256x256"
+#define TARASH_IMAGE_SIZE_SQUARE_512          "512x512"
+#define TARASH_IMAGE_SIZE_SQUARE_1024         "1024x1024"
+#define TARASH_IMAGE_SIZE_PORTRAIT_1024X1792  "1024x1792"
+#define TARASH_IMAGE_SIZE_LANDSCAPE_1792X1024 "1792x1024"
+#define TARASH_IMAGE_SIZE_PORTRAIT_1024X1536  "1024x1536"
+#define TARASH_IMAGE_SIZE_LANDSCAPE_1536X1024 "1536x1024"
+#define TARASH_IMAGE_QUALITY_AUTO             "auto"
+#define TARASH_IMAGE_QUALITY_LOW              "low"
+#define TARASH_IMAGE_QUALITY_STANDARD         "standard"
+#define TARASH_IMAGE_QUALITY_MEDIUM           "medium"
+#define TARASH_IMAGE_QUALITY_HD               "hd"
+#define TARASH_IMAGE_QUALITY_HIGH             "high"
+#define TARASH_IMAGE_STYLE_VIVID              "vivid"
+#define TARASH_IMAGE_STYLE_NATURAL            "natural"
+#define TARASH_IMAGE_FORMAT_PNG               "png"
+#define TARASH_IMAGE_FORMAT_JPEG              "jpeg"
+#define TARASH_IMAGE_FORMAT_WEBP              "webp"
+#define TARASH_IMAGE_BACKGROUND_AUTO          "auto"
+#define TARASH_IMAGE_BACKGROUND_OPAQUE        "opaque"
+#define TARASH_IMAGE_BACKGROUND_TRANSPARENT   "transparent"
+
+#define TARASH_IMAGE_NO_RETRIES (-1) /* for config.max_retries */
+
+/* ---- small structs ------------------------------------------------------------------------------------- */
+
+/* Memory functions: all three, or none for the default ones. Called on the thread that uses the client, and
+   by the release functions of what the client made. libcurl's own memory is not covered (see
+   curl_global_init_mem). */
+typedef struct tarash_image_allocator {
+    void *(*alloc_fn)(size_t size, void *user_data);
+    void *(*realloc_fn)(void *pointer, size_t old_size, size_t new_size,
+                        void *user_data);            /* pointer may be NULL */
+    void (*free_fn)(void *pointer, void *user_data); /* never NULL */
+    void *user_data;
+} tarash_image_allocator;
+
+/* Receives log lines at `level` and above; without log_fn the library is silent. No line holds a key. */
+typedef struct tarash_image_logger {
+    void (*log_fn)(tarash_image_log_level level, const char *message, void *user_data);
+    void *user_data;
+    tarash_image_log_level level; /* (default: DEBUG, that is, all) */
+} tarash_image_logger;
+
+/* A monotonic clock in milliseconds, for tests and for engines with a time of their own. With a clock of
+   yours, tarash_image_poll never waits longer than a millisecond before it reads it again. */
+typedef struct tarash_image_clock {
+    int64_t (*now_ms_fn)(void *user_data); /* (default: the system's monotonic clock) */
+    void *user_data;
+} tarash_image_clock;
+
+typedef struct tarash_image_header {
+    const char *name;
+    const char *value;
+} tarash_image_header;
+
+/* What may come from outside, at most. Exceeding one is TOO_LARGE; zero means the default. */
+typedef struct tarash_image_limits {
+    size_t max_reply_bytes;    /* one HTTP reply as it arrives, unpacked (default: 256 MiB) */
+    size_t max_document_bytes; /* what is kept of a reply besides its images (default: 8 MiB) */
+    size_t max_image_bytes;    /* one decoded image (default: 128 MiB) */
+    size_t max_header_bytes;   /* the header lines of one reply (default: 64 KiB) */
+    int max_images;            /* images in one response, and request.n (default: 64) */
+    int max_json_depth;        /* nesting of a reply and of extra_params (default: 64) */
+    int max_redirects;         /* of one download (default: 5) */
+} tarash_image_limits;
+
+/* What a client is made with; all-zero gives the defaults. Texts are copied. */
+typedef struct tarash_image_client_desc {
+    tarash_image_allocator allocator;
+    tarash_image_logger logger;
+    tarash_image_clock clock;
+    tarash_image_limits limits;
+    const char *user_agent; /* (default: "tarash_image/<version>") */
+    const char *proxy;      /* as CURLOPT_PROXY; "" = none (default: libcurl's environment variables) */
+    const char *ca_file;    /* PEM file of certificate authorities (default: libcurl's) */
+    /* Called with each CURL* after the library has set it up and before it is used, for options of your own
+       (client certificates, DNS, interfaces). Keep the callbacks, the URL and the protocols as they are. */
+    void (*curl_hook_fn)(void *curl_easy_handle, void *user_data);
+    void *curl_hook_user_data;
+    uint64_t random_seed;      /* for jitter and weighted mocks; 0 = from the clock */
+    int skip_curl_global_init; /* nonzero: the program has called curl_global_init itself */
+} tarash_image_client_desc;
+
+/* One input image: exactly one of url, path, data, pixels. Raw pixels are written as a PNG. */
+typedef struct tarash_image_input {
+    const char *url;        /* http(s) URL, or a data: URL with base64 */
+    const char *path;       /* a file, read while it is sent (UTF-8 on every platform) */
+    const void *data;       /* an encoded image (PNG, JPEG, ...) of `size` bytes; must outlive the job */
+    size_t size;            /* bytes */
+    const void *pixels;     /* 8 bits per channel, rows top-down without padding; must outlive the job */
+    int width;              /* pixels */
+    int height;             /* pixels */
+    int channels;           /* 1 grey, 2 grey+alpha, 3 RGB, 4 RGBA */
+    const char *mime_type;  /* (default: read from the bytes) */
+    tarash_image_role role; /* (default: REFERENCE) */
+} tarash_image_input;
+
+typedef enum tarash_image_mock_kind {
+    TARASH_IMAGE_MOCK_WEIGHTED = 0,
+    TARASH_IMAGE_MOCK_SCRIPTED = 1
+} tarash_image_mock_kind;
+
+/* One outcome of a mock: an error if `error` is set, else an image. */
+typedef struct tarash_image_mock_response {
+    double weight;             /* share among the responses, > 0 (default: 1) */
+    tarash_image_result error; /* any result but OK is returned as that failure */
+    int http_status;           /* of that failure (default: what fits the result) */
+    int retry_after_ms;        /* of that failure (default: none) */
+    const char *message;       /* of that failure (default: a general one) */
+    const void *data;          /* the image to give, encoded, `size` bytes (default: a drawn PNG) */
+    size_t size;
+    const char *url;            /* given as the image's url; nothing is fetched */
+    const char *revised_prompt; /* given as the image's revised prompt */
+} tarash_image_mock_response;
+
+/* Simulated polling: one update per status, `delay_ms` apart. */
+typedef struct tarash_image_mock_polling {
+    int enabled;
+    const tarash_image_status *statuses; /* (default: queued, processing, completed) */
+    size_t status_count;
+    const int *percentages; /* one per status, 0 to 100 (default: 0 queued, 50 processing, 100 completed) */
+    int delay_ms;           /* (default: 500; negative is invalid) */
+} tarash_image_mock_polling;
+
+typedef struct tarash_image_mock {
+    int enabled;
+    const tarash_image_mock_response *responses; /* (default: one drawn image) */
+    size_t response_count;
+    tarash_image_mock_kind kind; /* WEIGHTED: chosen at random; SCRIPTED: the k-th try of a job gets the k-th,
+                                    the last one repeats */
+    uint64_t seed;               /* of the weighted choice (default: the client's generator) */
+    const tarash_image_mock_polling *polling; /* (default: none, and then no progress is reported) */
+    int latency_ms;                           /* before each answer (default: 0) */
+} tarash_image_mock;
+
+/* Same-provider retries: the k-th wait is initial * exponent^k up to max, less up to a quarter at random. A
+   wait that the server asks for (Retry-After) takes its place. */
+typedef struct tarash_image_retry {
+    int initial_ms;           /* (default: 500) */
+    int max_ms;               /* (default: 60000) */
+    double exponent;          /* 1 to 10 (default: 1.5) */
+    int max_elapsed_ms;       /* no retry begins later than this after the first try (default: 3600000) */
+    int no_connection_errors; /* nonzero: a connection that could not be made is not retried */
+} tarash_image_retry;
+
+/* ---- config: who to ask -------------------------------------------------------------------------------- */
+
+typedef struct tarash_image_config {
+    const char *provider;    /* e.g. "openai"; NULL: the part of `model` before the first slash */
+    const char *model;       /* (default: the provider's) */
+    const char *api_key;     /* (default: the provider's environment variables) */
+    const char *base_url;    /* http(s), no credentials in it (default: the provider's) */
+    const char *api_version; /* for providers that have versions (default: the provider's) */
+    int timeout_ms;         /* this config's attempt as a whole: requests, retries, waits, polls and downloads
+                               (default: 120000) */
+    int total_timeout_ms;   /* the whole chain; only the first config's counts (default: none) */
+    int connect_timeout_ms; /* (default: 10000) */
+    int max_poll_attempts;  /* (default: 60) */
+    int poll_interval_ms;   /* (default: 2000) */
+    int max_retries;        /* after the first try; TARASH_IMAGE_NO_RETRIES = none (default: 2) */
+    tarash_image_retry retry;
+    const tarash_image_mock *mock;               /* used instead of the provider where mock->enabled */
+    const struct tarash_image_config *fallbacks; /* tried in order, each with its own fallbacks first */
+    size_t fallback_count;
+    uint32_t fallback_on; /* TARASH_IMAGE_BIT(...) | ...; 0 = as the config that holds this one, and at the
+                             top the rule above */
+    tarash_image_on_unknown
+        on_unknown;              /* (default: as the config that holds this one, and FALLBACK at the top) */
+    const char *provider_config; /* JSON object, see PROVIDERS */
+    const tarash_image_header
+        *headers; /* sent to base_url's origin only; one of ours with the same name gives way */
+    size_t header_count;
+} tarash_image_config;
+
+/* ---- request: what to make ----------------------------------------------------------------------------- */
+
+typedef struct tarash_image_update tarash_image_update;
+typedef void (*tarash_image_progress_fn)(const tarash_image_update *update, void *user_data);
+
+/* Takes images as they arrive instead of memory; tarash_image.data is then NULL and size still says how many
+   bytes there were. Functions return 0 for success; anything else ends the job with IO. They are called
+   inside tarash_image_poll, and may call tarash_image_cancel but no other function of the client. */
+typedef struct tarash_image_sink {
+    const char
+        *path; /* the built-in file sink: a path with {index} and {ext}; the functions are not used then */
+    int (*open_fn)(void *user_data, size_t index, const char *mime_type, void **stream);
+    int (*write_fn)(void *user_data, void *stream, const void *data, size_t size);
+    int (*close_fn)(void *user_data, void *stream);  /* the image is whole */
+    void (*abort_fn)(void *user_data, void *stream); /* it will not be; the same index may be opened again */
+    void *user_data;
+} tarash_image_sink;
+
+typedef struct tarash_image_request {
+    const char *prompt;          /* UTF-8; required unless the provider's operation takes none */
+    const char *negative_prompt; /* what to avoid */
+    const char *size;            /* "WxH" in pixels, or "auto" */
+    const char *aspect_ratio;    /* "W:H"; size wins where both are given */
+    const char *quality;
+    const char *style;
+    int n;        /* images (default: 1); above what one call yields it is split into parallel calls */
+    int has_seed; /* nonzero: seed counts, 0 included */
+    int64_t seed;
+    const tarash_image_input *images; /* images or a mask turn generation into editing */
+    size_t image_count;
+    tarash_image_input
+        mask; /* white marks what to edit; raw pixels are turned into the provider's own form */
+    tarash_image_output output; /* (default: AUTO, bytes) */
+    const char *output_format;  /* "png", "jpeg", "webp", ... */
+    const char *background;     /* "auto", "opaque", "transparent" */
+    const char *user;           /* your end user's id, for the provider's abuse detection */
+    int partial_images;         /* previews wanted on the way, 0 to 3 (default: 0) */
+    const char
+        *extra_params; /* JSON object merged into the provider's body last: objects merge, null removes */
+    int strict;        /* nonzero: what would be a warning about a setting is a VALIDATION error */
+    const tarash_image_sink *sink;
+    tarash_image_progress_fn
+        on_progress; /* called inside tarash_image_poll; may call any function of the client */
+    void *user_data; /* for on_progress */
+} tarash_image_request;
+
+/* ---- response: what came back -------------------------------------------------------------------------- */
+
+typedef struct tarash_image {
+    unsigned char *data;   /* the encoded image; NULL with a sink, or where only a URL was wanted */
+    size_t size;           /* bytes, also where a sink took them */
+    const char *url;       /* where the provider keeps it, or NULL; these expire */
+    const char *base64;    /* for OUTPUT_BASE64, else NULL */
+    const char *path;      /* where the file sink put it, or NULL */
+    const char *mime_type; /* read from the bytes, whatever the provider says */
+    int width;             /* pixels, read from the bytes; 0 if unknown */
+    int height;
+    const char *revised_prompt; /* or NULL */
+    int has_seed;
+    int64_t seed;                         /* the one that the provider used */
+    size_t index;                         /* 0-based place in the request's n */
+    struct tarash_image_storage *storage; /* internal */
+} tarash_image;
+
+typedef struct tarash_image_warning {
+    const char *field; /* of the request or config, e.g. "size" */
+    const char *asked;
+    const char *sent; /* what went out instead; "" = left out */
+    const char *why;
+    const char *provider;
+} tarash_image_warning;
+
+/* Fixed arrays, so that an error outlives lack of memory. Texts are cut at their array's end. */
+typedef struct tarash_image_error {
+    tarash_image_result result;
+    int http_status; /* 0 = no HTTP answer */
+    int curl_code;   /* CURLcode, 0 = none */
+    tarash_image_delivery delivery;
+    int retryable;          /* nonzero: the same request may succeed later */
+    int64_t retry_after_ms; /* as the server asked; 0 = it didn't */
+    char provider[32];
+    char model[96];
+    char request_id[96];    /* the provider's */
+    char provider_code[96]; /* the provider's own word for the error */
+    char message[512];      /* what happened and what to do; never a key */
+    char job_token[1024]; /* for tarash_image_resume where something paid for can still be fetched, else "" */
+} tarash_image_error;
+
+typedef struct tarash_image_attempt { /* one config of the chain that was tried */
+    const char *provider;
+    const char *model;
+    const char *request_id;     /* the provider's, or NULL */
+    tarash_image_result result; /* OK for the one that succeeded */
+    int http_status;
+    tarash_image_delivery delivery;
+    int retries;        /* requests sent again at this provider, polls and downloads included */
+    int64_t started_at; /* UTC, milliseconds since 1970 */
+    int64_t elapsed_ms;
+    const char *message; /* "" on success */
+} tarash_image_attempt;
+
+typedef struct tarash_image_usage {
+    int64_t input_tokens; /* each 0 if not reported */
+    int64_t output_tokens;
+    int64_t total_tokens;
+} tarash_image_usage;
+
+/* Filled on failure too: attempts, warnings and error are always there, and images that came nevertheless. */
+typedef struct tarash_image_response {
+    const char *request_id;          /* ours, unique */
+    const char *provider_request_id; /* or NULL */
+    const char *provider;            /* who answered, or failed last */
+    const char *model;
+    tarash_image_status status; /* COMPLETED or FAILED */
+    int is_mock;
+    int64_t created; /* UTC, seconds since 1970 */
+    tarash_image *images;
+    size_t image_count;
+    tarash_image_usage usage;
+    const tarash_image_warning *warnings;
+    size_t warning_count;
+    const tarash_image_attempt *attempts;
+    size_t attempt_count;   /* = total attempts */
+    int successful_attempt; /* 1-based; 0 = none */
+    int fallback_triggered; /* nonzero: not the first config's images */
+    int configs_in_chain;
+    int64_t elapsed_ms;
+    const char *raw_response; /* the provider's JSON, images replaced by their length; NULL if none came */
+    const char *provider_metadata; /* JSON object of what the standard fields don't carry; "{}" if nothing */
+    tarash_image_error error;      /* result OK on success */
+    struct tarash_image_storage *storage; /* internal */
+} tarash_image_response;
+
+typedef struct tarash_image_job {
+    uint32_t id; /* 0 = none */
+} tarash_image_job;
+
+/* A job's state. Pointers are good until the next call on the client. */
+struct tarash_image_update {
+    tarash_image_job job;
+    tarash_image_status status;
+    int progress_percent;    /* 0 to 100, -1 = unknown */
+    int queue_position;      /* 0-based, -1 = unknown */
+    uint64_t bytes_received; /* of the replies of this attempt */
+    const char *provider;
+    const char *model;
+    int attempt;                           /* 1-based link of the chain */
+    const char *message;                   /* a log line of the provider, or NULL */
+    const tarash_image *partial_image;     /* a preview, or NULL; its index is the preview's number */
+    const tarash_image_response *response; /* when COMPLETED, in on_progress only, else NULL */
+    const tarash_image_error *error;       /* when FAILED, else NULL */
+};
+
+/* A text that the library made; `error` says why where a call failed. Release with tarash_image_text_free. */
+typedef struct tarash_image_text {
+    char *data; /* NUL-terminated, NULL on failure */
+    size_t size;
+    tarash_image_error error;
+    struct tarash_image_storage *storage; /* internal */
+} tarash_image_text;
+
+typedef struct tarash_image_client tarash_image_client;
+
+/* ---- providers and models as data ---------------------------------------------------------------------- */
+
+typedef enum tarash_image_field { /* standard fields, as bits of capabilities.fields */
+                                  TARASH_IMAGE_FIELD_NEGATIVE_PROMPT = 1 << 0,
+                                  TARASH_IMAGE_FIELD_SIZE = 1 << 1,
+                                  TARASH_IMAGE_FIELD_ASPECT_RATIO = 1 << 2,
+                                  TARASH_IMAGE_FIELD_QUALITY = 1 << 3,
+                                  TARASH_IMAGE_FIELD_STYLE = 1 << 4,
+                                  TARASH_IMAGE_FIELD_N = 1 << 5,
+                                  TARASH_IMAGE_FIELD_SEED = 1 << 6,
+                                  TARASH_IMAGE_FIELD_IMAGES = 1 << 7,
+                                  TARASH_IMAGE_FIELD_MASK = 1 << 8,
+                                  TARASH_IMAGE_FIELD_OUTPUT = 1
+                                                              << 9, /* can be asked for a URL or for base64 */
+                                  TARASH_IMAGE_FIELD_OUTPUT_FORMAT = 1 << 10,
+                                  TARASH_IMAGE_FIELD_BACKGROUND = 1 << 11,
+                                  TARASH_IMAGE_FIELD_USER = 1 << 12,
+                                  TARASH_IMAGE_FIELD_PARTIAL_IMAGES = 1 << 13
+} tarash_image_field;
+
+typedef enum tarash_image_mask_polarity { /* what marks the part to edit, at this provider */
+                                          TARASH_IMAGE_MASK_NONE = 0,
+                                          TARASH_IMAGE_MASK_WHITE = 1,
+                                          TARASH_IMAGE_MASK_BLACK = 2,
+                                          TARASH_IMAGE_MASK_TRANSPARENT = 3
+} tarash_image_mask_polarity;
+
+/* What a provider or model takes. Lists are comma-separated; NULL = no list is known, anything is passed on.
+ */
+typedef struct tarash_image_capabilities {
+    uint32_t fields; /* TARASH_IMAGE_FIELD_... */
+    int max_n;       /* images per call; more is split (0 = no limit known) */
+    int max_input_images;
+    tarash_image_mask_polarity mask;
+    int64_t seed_min;
+    int64_t seed_max;
+    const char *sizes;   /* "any" in the list = every size within the rules below */
+    int size_multiple;   /* both sides are a multiple of this (0 = no rule, for each of these) */
+    int size_max_edge;   /* pixels */
+    int size_max_ratio;  /* long side at most this many times the short one */
+    int size_min_pixels; /* width x height */
+    int size_max_pixels;
+    const char *aspect_ratios;
+    const char *qualities;
+    const char *styles;
+    const char *backgrounds;
+    const char *output_formats;
+} tarash_image_capabilities;
+
+typedef struct tarash_image_provider_info {
+    const char *name;
+    const char *aliases;           /* other spellings, comma-separated, or NULL */
+    const char *base_url;          /* NULL: the config must give one */
+    const char *base_url_variable; /* environment variable that replaces it, or NULL */
+    const char *key_variables;     /* comma-separated, in order, or NULL */
+    int key_optional;
+    const char *auth_header;
+    const char *auth_prefix;
+    const char *default_model; /* NULL: the config must give one; "" : may be left out */
+    const char *config_keys;   /* what provider_config may hold, comma-separated, or NULL */
+    const char *
+        option_variables; /* "key=VARIABLE,...": environment variables for keys that it leaves out, or NULL */
+    tarash_image_capabilities capabilities; /* of models that the model table doesn't know */
+    int compiled_in;
+    const struct tarimg_adapter *adapter; /* internal */
+} tarash_image_provider_info;
+
+/* Models known when this version was made: data, never a gate. An id that ends in '*' stands for all that
+ * begin so. */
+typedef struct tarash_image_model_info {
+    const char *provider;
+    const char *id;
+    const char *life; /* "current", or when it ended or will end */
+    const tarash_image_capabilities *capabilities;
+} tarash_image_model_info;
+
+/* ---- one call ------------------------------------------------------------------------------------------ */
+
+/* Makes images and waits for them. `client` may be NULL for a one-off; reusing one keeps connections open.
+   `out` is always filled and is released with tarash_image_response_free, after a failure too. Blocks for at
+   most the configs' time-outs. On a client with other jobs, those move on meanwhile. */
+TARASH_IMAGE_API tarash_image_result tarash_image_generate(tarash_image_client *client,
+                                                           const tarash_image_config *config,
+                                                           const tarash_image_request *request,
+                                                           tarash_image_response *out);
+
+/* Releases what a response owns and zeroes it. Legal on a zeroed response, on NULL, and twice. */
+TARASH_IMAGE_API void tarash_image_response_free(tarash_image_response *response);
+
+/* Writes an image's bytes to `path`: whole or not at all (written beside it and renamed). `error` may be
+   NULL. VALIDATION without bytes or path, IO, UNSUPPORTED under TARASH_IMAGE_NO_STDIO. */
+TARASH_IMAGE_API tarash_image_result tarash_image_save(const tarash_image *image, const char *path,
+                                                       tarash_image_error *error);
+
+/* ---- without blocking ---------------------------------------------------------------------------------- */
+
+/* Makes a client; NULL desc = defaults. NULL if memory runs out, or if the allocator is incomplete. */
+TARASH_IMAGE_API tarash_image_client *tarash_image_client_create(const tarash_image_client_desc *desc);
+
+/* Cancels what is running and releases the client; responses that were taken stay. NULL is legal. From a
+   callback, the release happens when the outermost call returns. */
+TARASH_IMAGE_API void tarash_image_client_destroy(tarash_image_client *client);
+
+/* Starts a job and returns at once. A request that can't start gives a job that has already FAILED, whose
+   take says why; only lack of memory gives id 0. */
+TARASH_IMAGE_API tarash_image_job tarash_image_submit(tarash_image_client *client,
+                                                      const tarash_image_config *config,
+                                                      const tarash_image_request *request);
+
+/* Moves every job on; waits up to timeout_ms for something to happen (0 = doesn't wait). Returns how many
+   jobs are still running. Callbacks are called in here. */
+TARASH_IMAGE_API int tarash_image_poll(tarash_image_client *client, int timeout_ms);
+
+/* Ends a wait in tarash_image_poll or tarash_image_generate early; legal from any thread. */
+TARASH_IMAGE_API void tarash_image_wakeup(tarash_image_client *client);
+
+/* A job's status; `optional` (may be NULL) receives the details. */
+TARASH_IMAGE_API tarash_image_status tarash_image_job_status(tarash_image_client *client,
+                                                             tarash_image_job job,
+                                                             tarash_image_update *optional);
+
+/* Hands over the response of a job that is COMPLETED or FAILED, and ends the job. The result is
+   out->error.result. A job that still runs, or doesn't exist, is VALIDATION and stays as it is. */
+TARASH_IMAGE_API tarash_image_result tarash_image_take(tarash_image_client *client, tarash_image_job job,
+                                                       tarash_image_response *out);
+
+/* Ends a job at once, and asks the provider to stop where it can. The job is FAILED with CANCELLED; taking it
+   is allowed but not required. No-op on a job that has ended or doesn't exist. */
+TARASH_IMAGE_API void tarash_image_cancel(tarash_image_client *client, tarash_image_job job);
+
+/* ---- around it ----------------------------------------------------------------------------------------- */
+
+/* Dry run: a JSON array with, per link of the chain, provider, model, method, url, headers (keys redacted),
+   body (JSON, or the list of form parts), calls (into how many n is split) and warnings. Sends nothing.
+   `client` may be NULL. */
+TARASH_IMAGE_API tarash_image_result tarash_image_plan(tarash_image_client *client,
+                                                       const tarash_image_config *config,
+                                                       const tarash_image_request *request,
+                                                       tarash_image_text *json_out);
+
+/* A text, without secrets, that resumes what the provider has accepted: in another process too, for as long
+   as the provider keeps it. UNSUPPORTED if there is nothing to resume. */
+TARASH_IMAGE_API tarash_image_result tarash_image_job_token(tarash_image_client *client, tarash_image_job job,
+                                                            tarash_image_text *out);
+
+/* Releases a text; legal on a zeroed one, on NULL, and twice. */
+TARASH_IMAGE_API void tarash_image_text_free(tarash_image_text *text);
+
+/* Goes on with the job of a token: its polls and downloads, never a new generation. `config` as for the job
+   itself (its key and base_url are used, its fallbacks are not); `provider` and `model` may be NULL. */
+TARASH_IMAGE_API tarash_image_job tarash_image_resume(tarash_image_client *client,
+                                                      const tarash_image_config *config, const char *token);
+
+/* The built-in providers and models; static data. */
+TARASH_IMAGE_API const tarash_image_provider_info *tarash_image_providers(size_t *count);
+TARASH_IMAGE_API const tarash_image_model_info *tarash_image_models(size_t *count);
+
+/* The first image, or NULL; the bytes of all images together. */
+TARASH_IMAGE_API const tarash_image *tarash_image_response_first(const tarash_image_response *response);
+TARASH_IMAGE_API size_t tarash_image_response_total_size(const tarash_image_response *response);
+
+/* An image of its own, released with tarash_image_free: decoded from base64 (a data: URL prefix and white
+   space are fine), downloaded, or copied out of a response so that it outlives it. `error` may be NULL. */
+TARASH_IMAGE_API tarash_image_result tarash_image_from_base64(const char *text, size_t length,
+                                                              tarash_image *out);
+TARASH_IMAGE_API tarash_image_result tarash_image_from_url(tarash_image_client *client, const char *url,
+                                                           tarash_image *out, tarash_image_error *error);
+TARASH_IMAGE_API tarash_image_result tarash_image_detach(const tarash_image *image, tarash_image *out);
+
+/* Releases an image of its own; legal on a zeroed one, on NULL, and twice. Not for images inside a response.
+ */
+TARASH_IMAGE_API void tarash_image_free(tarash_image *image);
+
+/* "VALIDATION", and a sentence about it; static texts, never NULL. And the same for the other enumerations.
+ */
+TARASH_IMAGE_API const char *tarash_image_result_name(tarash_image_result result);
+TARASH_IMAGE_API const char *tarash_image_result_string(tarash_image_result result);
+TARASH_IMAGE_API const char *tarash_image_status_name(tarash_image_status status);
+TARASH_IMAGE_API const char *tarash_image_delivery_name(tarash_image_delivery delivery);
+
+/* File name extension of a MIME type without the dot: "png", "jpg", "webp", ...; "bin" for one that is
+ * unknown. */
+TARASH_IMAGE_API const char *tarash_image_extension(const char *mime_type);
+
+/* TARASH_IMAGE_VERSION of the implementation. */
+TARASH_IMAGE_API const char *tarash_image_version(void);
+
+/* ---- providers of your own ----------------------------------------------------------------------------- */
+
+typedef struct tarash_image_exchange tarash_image_exchange; /* one HTTP request of a job, and its reply */
+
+typedef enum tarash_image_phase {
+    TARASH_IMAGE_PHASE_SUBMIT = 0, /* asks for the images */
+    TARASH_IMAGE_PHASE_POLL = 1,   /* asks how the job stands */
+    TARASH_IMAGE_PHASE_FETCH = 2,  /* asks for the result of a job that is done */
+    TARASH_IMAGE_PHASE_CANCEL = 3  /* asks the provider to stop; its reply is not read */
+} tarash_image_phase;
+
+/* A provider that you add to a client. With `protocol` it speaks like a built-in one and needs no code.
+   Otherwise build_fn describes the request of a phase and read_fn reads its reply (2xx; the library reads
+   error statuses); both use the tarash_image_exchange_... functions only, and must not block. They are called
+   for one exchange at a time, in tarash_image_poll, tarash_image_submit and tarash_image_plan. */
+typedef struct tarash_image_provider {
+    const char *name;          /* may be that of a built-in one, which it then hides on this client */
+    const char *protocol;      /* name of the built-in provider whose protocol it speaks, or NULL */
+    const char *base_url;      /* (default: the config must give one) */
+    const char *default_model; /* (default: the config must give one) */
+    const char *key_variables; /* environment variables, comma-separated (default: none) */
+    int key_optional;
+    const char *auth_header; /* (default: "Authorization") */
+    const char *auth_prefix; /* (default: "Bearer ") */
+    const char *config_keys; /* what provider_config may hold, comma-separated */
+    tarash_image_capabilities
+        capabilities; /* all zero: with `protocol` as there, else every field as given */
+    const char
+        *image_paths; /* where base64 images stand in replies, comma-separated, e.g. "data[].b64_json" */
+    tarash_image_result (*build_fn)(tarash_image_exchange *exchange, tarash_image_phase phase,
+                                    void *user_data);
+    tarash_image_result (*read_fn)(tarash_image_exchange *exchange, tarash_image_phase phase,
+                                   void *user_data);
+    int polls;   /* nonzero: it has jobs, so POLL may be built (and is resumed by tokens) */
+    int cancels; /* nonzero: it can cancel, so CANCEL may be built */
+    void *user_data;
+} tarash_image_provider;
+
+/* Adds a provider to a client; texts are copied. VALIDATION names what is missing. */
+TARASH_IMAGE_API tarash_image_result tarash_image_register_provider(tarash_image_client *client,
+                                                                    const tarash_image_provider *provider);
+
+/* For build_fn. Request fields come adapted to the provider's capabilities; prompt and texts live as long as
+ * the exchange. */
+TARASH_IMAGE_API const tarash_image_request *tarash_image_exchange_request(tarash_image_exchange *exchange);
+TARASH_IMAGE_API const char *tarash_image_exchange_model(tarash_image_exchange *exchange);
+TARASH_IMAGE_API int
+tarash_image_exchange_count(tarash_image_exchange *exchange); /* images wanted of this call */
+TARASH_IMAGE_API const char *
+tarash_image_exchange_job_id(tarash_image_exchange *exchange); /* as accepted, or NULL */
+/* A provider_config value by path, as text; NULL if it isn't there. */
+TARASH_IMAGE_API const char *tarash_image_exchange_option(tarash_image_exchange *exchange, const char *path);
+/* Method ("GET", "POST", ...) and path below base_url, or a whole URL (followed without the key unless it is
+   of base_url's origin). */
+TARASH_IMAGE_API void tarash_image_exchange_send(tarash_image_exchange *exchange, const char *method,
+                                                 const char *path);
+TARASH_IMAGE_API void tarash_image_exchange_header(tarash_image_exchange *exchange, const char *name,
+                                                   const char *value);
+/* Body fields. JSON by default, `path` like "input.prompt"; after _multipart, form parts of that name. NULL
+ * text is left out. */
+TARASH_IMAGE_API void tarash_image_exchange_multipart(tarash_image_exchange *exchange);
+TARASH_IMAGE_API void tarash_image_exchange_set_text(tarash_image_exchange *exchange, const char *path,
+                                                     const char *text);
+TARASH_IMAGE_API void tarash_image_exchange_set_integer(tarash_image_exchange *exchange, const char *path,
+                                                        int64_t number);
+TARASH_IMAGE_API void tarash_image_exchange_set_json(tarash_image_exchange *exchange, const char *path,
+                                                     const char *json);
+/* An input image: 0-based index, or -1 for the mask. In JSON a data: URL (or the image's own URL), in a form
+ * a file. */
+TARASH_IMAGE_API void tarash_image_exchange_set_image(tarash_image_exchange *exchange, const char *path,
+                                                      int index);
+
+/* For read_fn. Paths are like "data[0].url". */
+TARASH_IMAGE_API int tarash_image_exchange_status(tarash_image_exchange *exchange); /* HTTP status */
+TARASH_IMAGE_API const char *tarash_image_exchange_reply_header(tarash_image_exchange *exchange,
+                                                                const char *name);
+TARASH_IMAGE_API const char *tarash_image_exchange_text(tarash_image_exchange *exchange,
+                                                        const char *path); /* or NULL */
+TARASH_IMAGE_API int tarash_image_exchange_integer(tarash_image_exchange *exchange, const char *path,
+                                                   int64_t *number); /* 1 = found */
+TARASH_IMAGE_API size_t tarash_image_exchange_length(tarash_image_exchange *exchange,
+                                                     const char *path); /* of an array or object */
+/* An image at that place of the reply: base64 (if image_paths names it), a data: URL, or a URL. 1 = found. */
+TARASH_IMAGE_API int tarash_image_exchange_add_image(tarash_image_exchange *exchange, const char *path);
+TARASH_IMAGE_API void tarash_image_exchange_accept(tarash_image_exchange *exchange,
+                                                   const char *job_id); /* it has a job now */
+TARASH_IMAGE_API void tarash_image_exchange_progress(tarash_image_exchange *exchange,
+                                                     tarash_image_status status, int percent,
+                                                     int queue_position, const char *message);
+/* What comes after this reply: POLL after the config's interval, or FETCH at once. Without it the call is
+ * done. */
+TARASH_IMAGE_API void tarash_image_exchange_next(tarash_image_exchange *exchange, tarash_image_phase phase);
+/* The call has failed; returns `result` for read_fn to return. */
+TARASH_IMAGE_API tarash_image_result tarash_image_exchange_fail(tarash_image_exchange *exchange,
+                                                                tarash_image_result result,
+                                                                const char *provider_code,
+                                                                const char *message);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TARASH_IMAGE_H */
+
+#if defined(TARASH_IMAGE_IMPLEMENTATION) && !defined(TARASH_IMAGE_IMPLEMENTED)
+#define TARASH_IMAGE_IMPLEMENTED
+
+/* >>platform
+   Everything that differs between systems: includes, the monotonic clock, files, sockets. Nothing below names
+   an operating system again. */
+
+#include <curl/curl.h>
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#if LIBCURL_VERSION_NUM < 0x074400
+#error "tarash_image.h needs libcurl 7.68 or newer"
+#endif
+
+#if defined(_WIN32)
+#include <windows.h>
+#else
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+#include <arpa/inet.h>
+#endif
+
+#ifndef TARASH_IMAGE_ASSERT
+#include <assert.h>
+#define TARASH_IMAGE_ASSERT(condition) assert(condition)
+#endif
+
+#if defined(TARASH_IMAGE_MALLOC) && defined(TARASH_IMAGE_REALLOC) && defined(TARASH_IMAGE_FREE)
+#elif defined(TARASH_IMAGE_MALLOC) || defined(TARASH_IMAGE_REALLOC) || defined(TARASH_IMAGE_FREE)
+#error "define all of TARASH_IMAGE_MALLOC, TARASH_IMAGE_REALLOC and TARASH_IMAGE_FREE, or none"
+#else
+#define TARASH_IMAGE_MALLOC(size)           malloc(size)
+#define TARASH_IMAGE_REALLOC(pointer, size) realloc(pointer, size)
+#define TARASH_IMAGE_FREE(pointer)          free(pointer)
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define TARIMG_UNUSED              __attribute__((unused))
+#define TARIMG_PRINTF(text, first) __attribute__((format(printf, text, first)))
+#else
+#define TARIMG_UNUSED
+#define TARIMG_PRINTF(text, first)
+#endif
+
+/* In static mode a program may use any part of the API: none of it is to be reported as unused. */
+#if defined(TARASH_IMAGE_STATIC)
+#define TARIMG_PUBLIC static TARIMG_UNUSED
+#else
+#define TARIMG_PUBLIC
+#endif
+
+#if defined(_WIN32)
+static int64_t tarimg_system_clock_ms(void *user_data) {
+    (void)user_data;
+    return (int64_t)GetTickCount64();
+}
+#else
+#if !defined(CLOCK_MONOTONIC) && defined(__linux__)
+/* Strict C99 with a system header included before this one: the C library has the function but hides it. */
+struct tarimg_timespec {
+    time_t tv_sec;
+    long tv_nsec;
+};
+#ifdef __cplusplus
+extern "C"
+#endif
+    int
+    clock_gettime(int clock_id, struct tarimg_timespec *now);
+#define TARIMG_CLOCK_MONOTONIC 1
+#else
+#define tarimg_timespec        timespec
+#define TARIMG_CLOCK_MONOTONIC CLOCK_MONOTONIC
+#endif
+
+static int64_t tarimg_system_clock_ms(void *user_data) {
+    struct tarimg_timespec now;
+    (void)user_data;
+    if (clock_gettime(TARIMG_CLOCK_MONOTONIC, &now) != 0) return 0;
+    return (int64_t)now.tv_sec * 1000 + (int64_t)(now.tv_nsec / 1000000);
+}
+#endif
+
+/* Wall clock: only for what is shown (created, started_at), never for waiting. */
+static int64_t tarimg_wall_clock_seconds(void) {
+    time_t now = time(NULL);
+    return now == (time_t)-1 ? 0 : (int64_t)now;
+}
+
+#if !defined(TARASH_IMAGE_NO_STDIO)
+#if defined(_WIN32)
+/* UTF-8 to UTF-16; NULL if the path is too long or not UTF-8. */
+static wchar_t *tarimg_wide_path(const char *path, wchar_t *out, int capacity) {
+    return MultiByteToWideChar(CP_UTF8, 0, path, -1, out, capacity) > 0 ? out : NULL;
+}
+
+static FILE *tarimg_file_open(const char *path, int writing) {
+    wchar_t wide[4096];
+    if (!tarimg_wide_path(path, wide, 4096)) return NULL;
+    return _wfopen(wide, writing ? L"wb" : L"rb");
+}
+
+static int tarimg_file_rename(const char *from, const char *to) {
+    wchar_t wide_from[4096], wide_to[4096];
+    if (!tarimg_wide_path(from, wide_from, 4096) || !tarimg_wide_path(to, wide_to, 4096)) return -1;
+    return MoveFileExW(wide_from, wide_to, MOVEFILE_REPLACE_EXISTING) ? 0 : -1;
+}
+
+static void tarimg_file_remove(const char *path) {
+    wchar_t wide[4096];
+    if (tarimg_wide_path(path, wide, 4096)) (void)_wremove(wide);
+}
+
+static int64_t tarimg_file_size(FILE *file) {
+    int64_t size;
+    if (_fseeki64(file, 0, SEEK_END) != 0) return -1;
+    size = _ftelli64(file);
+    return _fseeki64(file, 0, SEEK_SET) != 0 ? -1 : size;
+}
+#else
+static FILE *tarimg_file_open(const char *path, int writing) {
+    return fopen(path, writing ? "wb" : "rb");
+}
+
+static int tarimg_file_rename(const char *from, const char *to) {
+    return rename(from, to);
+}
+
+static void tarimg_file_remove(const char *path) {
+    (void)remove(path);
+}
+
+static int64_t tarimg_file_size(FILE *file) {
+    long size;
+    if (fseek(file, 0, SEEK_END) != 0) return -1;
+    size = ftell(file);
+    return fseek(file, 0, SEEK_SET) != 0 ? -1 : (int64_t)size;
+}
+#endif
+#endif /* TARASH_IMAGE_NO_STDIO */
+
+/* >>memory
+   Checked sizes, the allocator, a growing buffer with a limit, and an arena. Both containers remember a
+   failure, so that a row of appends needs one check at its end. */
+
+static int tarimg_add_size(size_t a, size_t b, size_t *sum) {
+    if (a > SIZE_MAX - b) return 0;
+    *sum = a + b;
+    return 1;
+}
+
+static int tarimg_multiply_size(size_t a, size_t b, size_t *product) {
+    if (a != 0 && b > SIZE_MAX / a) return 0;
+    *product = a * b;
+    return 1;
+}
+
+static void *tarimg_default_alloc(size_t size, void *user_data) {
+    (void)user_data;
+    return TARASH_IMAGE_MALLOC(size);
+}
+
+static void *tarimg_default_realloc(void *pointer, size_t old_size, size_t new_size, void *user_data) {
+    (void)old_size;
+    (void)user_data;
+    return TARASH_IMAGE_REALLOC(pointer, new_size);
+}
+
+static void tarimg_default_free(void *pointer, void *user_data) {
+    (void)user_data;
+    TARASH_IMAGE_FREE(pointer);
+}
+
+static tarash_image_allocator tarimg_default_allocator(void) {
+    tarash_image_allocator allocator;
+    allocator.alloc_fn = tarimg_default_alloc;
+    allocator.realloc_fn = tarimg_default_realloc;
+    allocator.free_fn = tarimg_default_free;
+    allocator.user_data = NULL;
+    return allocator;
+}
+
+static void *tarimg_alloc(const tarash_image_allocator *allocator, size_t size) {
+    void *pointer = allocator->alloc_fn(size ? size : 1, allocator->user_data);
+    if (pointer) memset(pointer, 0, size);
+    return pointer;
+}
+
+static void tarimg_release(const tarash_image_allocator *allocator, void *pointer) {
+    if (pointer) allocator->free_fn(pointer, allocator->user_data);
+}
+
+/* Overwrites memory that held a secret; volatile, so that the compiler keeps it. */
+static void tarimg_wipe(void *pointer, size_t size) {
+    volatile unsigned char *byte = (volatile unsigned char *)pointer;
+    while (size--) *byte++ = 0;
+}
+
+/* Grows an array to hold one more element; the pointer stays valid on failure. */
+static int tarimg_grow_array(const tarash_image_allocator *allocator, void **array, size_t count,
+                             size_t *capacity, size_t element) {
+    size_t wanted, bytes;
+    void *grown;
+    if (count < *capacity) return 1;
+    wanted = *capacity ? *capacity : 4;
+    if (*capacity && !tarimg_multiply_size(wanted, 2, &wanted)) return 0;
+    if (!tarimg_multiply_size(wanted, element, &bytes)) return 0;
+    grown = allocator->realloc_fn(*array, *capacity * element, bytes, allocator->user_data);
+    if (!grown) return 0;
+    *array = grown;
+    *capacity = wanted;
+    return 1;
+}
+
+typedef struct tarimg_buffer {
+    const tarash_image_allocator *allocator;
+    char *data; /* NUL-terminated once anything was appended */
+    size_t size;
+    size_t capacity;
+    size_t limit;   /* 0 = none */
+    int failed;     /* memory ran out */
+    int over_limit; /* the limit was hit */
+} tarimg_buffer;
+
+static void tarimg_buffer_init(tarimg_buffer *buffer, const tarash_image_allocator *allocator, size_t limit) {
+    memset(buffer, 0, sizeof *buffer);
+    buffer->allocator = allocator;
+    buffer->limit = limit;
+}
+
+static void tarimg_buffer_free(tarimg_buffer *buffer) {
+    if (!buffer->data) return;
+    tarimg_wipe(buffer->data, buffer->size);
+    tarimg_release(buffer->allocator, buffer->data);
+    buffer->data = NULL;
+    buffer->size = buffer->capacity = 0;
+}
+
+static int tarimg_buffer_reserve(tarimg_buffer *buffer, size_t extra) {
+    size_t needed, wanted;
+    void *grown;
+    if (buffer->failed || buffer->over_limit) return 0;
+    if (!tarimg_add_size(buffer->size, extra, &needed) || !tarimg_add_size(needed, 1, &needed)) {
+        buffer->failed = 1;
+        return 0;
+    }
+    if (buffer->limit && needed - 1 > buffer->limit) {
+        buffer->over_limit = 1;
+        return 0;
+    }
+    if (needed <= buffer->capacity) return 1;
+    wanted = buffer->capacity ? buffer->capacity : 64;
+    while (wanted < needed) wanted = wanted > SIZE_MAX / 2 ? needed : wanted * 2;
+    grown =
+        buffer->allocator->realloc_fn(buffer->data, buffer->capacity, wanted, buffer->allocator->user_data);
+    if (!grown) {
+        buffer->failed = 1;
+        return 0;
+    }
+    buffer->data = (char *)grown;
+    buffer->capacity = wanted;
+    return 1;
+}
+
+static void tarimg_append(tarimg_buffer *buffer, const char *text, size_t size) {
+    if (!tarimg_buffer_reserve(buffer, size)) return;
+    if (size) memcpy(buffer->data + buffer->size, text, size);
+    buffer->size += size;
+    buffer->data[buffer->size] = '\0';
+}
+
+static void tarimg_append_text(tarimg_buffer *buffer, const char *text) {
+    tarimg_append(buffer, text, strlen(text));
+}
+
+static void tarimg_append_char(tarimg_buffer *buffer, char c) {
+    tarimg_append(buffer, &c, 1);
+}
+
+typedef struct tarimg_block {
+    struct tarimg_block *next;
+    size_t used;
+    size_t capacity; /* of the bytes behind the header */
+} tarimg_block;
+
+#define TARIMG_ALIGNMENT 16u
+#define TARIMG_BLOCK_HEADER                                                                                  \
+    ((sizeof(tarimg_block) + TARIMG_ALIGNMENT - 1u) / TARIMG_ALIGNMENT * TARIMG_ALIGNMENT)
+#define TARIMG_BLOCK_SIZE 4000u
+
+typedef struct tarimg_arena {
+    const tarash_image_allocator *allocator;
+    tarimg_block *blocks;
+    size_t total;   /* bytes handed out */
+    size_t limit;   /* 0 = none */
+    int failed;     /* memory ran out */
+    int over_limit; /* the limit was hit */
+} tarimg_arena;
+
+static void tarimg_arena_init(tarimg_arena *arena, const tarash_image_allocator *allocator, size_t limit) {
+    memset(arena, 0, sizeof *arena);
+    arena->allocator = allocator;
+    arena->limit = limit;
+}
+
+static void tarimg_arena_free(tarimg_arena *arena) {
+    tarimg_block *block = arena->blocks;
+    while (block) {
+        tarimg_block *next = block->next;
+        tarimg_wipe((char *)block + TARIMG_BLOCK_HEADER, block->used);
+        tarimg_release(arena->allocator, block);
+        block = next;
+    }
+    arena->blocks = NULL;
+    arena->total = 0;
+}
+
+static tarimg_block *tarimg_arena_block(tarimg_arena *arena, size_t size) {
+    size_t capacity = size > TARIMG_BLOCK_SIZE ? size : TARIMG_BLOCK_SIZE, bytes;
+    tarimg_block *block;
+    if (!tarimg_add_size(capacity, TARIMG_BLOCK_HEADER, &bytes)) return NULL;
+    block = (tarimg_block *)arena->allocator->alloc_fn(bytes, arena->allocator->user_data);
+    if (!block) return NULL;
+    block->used = 0;
+    block->capacity = capacity;
+    block->next = arena->blocks;
+    arena->blocks = block;
+    return block;
+}
+
+/* Zeroed memory that lives as long as the arena. */
+static void *tarimg_take(tarimg_arena *arena, size_t size) {
+    tarimg_block *block = arena->blocks;
+    size_t rounded;
+    void *memory;
+    if (arena->failed || arena->over_limit) return NULL;
+    if (!tarimg_add_size(size, TARIMG_ALIGNMENT - 1u, &rounded)) {
+        arena->failed = 1;
+        return NULL;
+    }
+    rounded -= rounded % TARIMG_ALIGNMENT;
+    if (arena->limit && rounded > arena->limit - arena->total) {
+        arena->over_limit = 1;
+        return NULL;
+    }
+    if (!block || block->capacity - block->used < rounded) block = tarimg_arena_block(arena, rounded);
+    if (!block) {
+        arena->failed = 1;
+        return NULL;
+    }
+    memory = (char *)block + TARIMG_BLOCK_HEADER + block->used;
+    block->used += rounded;
+    arena->total += rounded;
+    memset(memory, 0, rounded);
+    return memory;
+}
+
+/* What a response, a standalone image or a text owns: its strings, and how to release them. */
+struct tarash_image_storage {
+    tarash_image_allocator allocator;
+    tarimg_arena arena;
+};
+
+static struct tarash_image_storage *tarimg_storage_new(const tarash_image_allocator *allocator) {
+    struct tarash_image_storage *storage =
+        (struct tarash_image_storage *)tarimg_alloc(allocator, sizeof *storage);
+    if (!storage) return NULL;
+    storage->allocator = *allocator;
+    tarimg_arena_init(&storage->arena, &storage->allocator, 0);
+    return storage;
+}
+
+static void tarimg_storage_free(struct tarash_image_storage *storage) {
+    tarash_image_allocator allocator;
+    if (!storage) return;
+    allocator = storage->allocator;
+    tarimg_arena_free(&storage->arena);
+    tarimg_release(&allocator, storage);
+}
+
+/* >>text
+   ASCII and UTF-8 without the locale: copies, comparison, numbers, comma-separated lists, sizes and ratios.
+ */
+
+static char *tarimg_copy_bytes(tarimg_arena *arena, const char *text, size_t size) {
+    size_t bytes;
+    char *copy;
+    if (!tarimg_add_size(size, 1, &bytes)) return NULL;
+    copy = (char *)tarimg_take(arena, bytes);
+    if (copy && size) memcpy(copy, text, size);
+    return copy;
+}
+
+/* NULL stays NULL. */
+static char *tarimg_copy(tarimg_arena *arena, const char *text) {
+    return text ? tarimg_copy_bytes(arena, text, strlen(text)) : NULL;
+}
+
+static char *tarimg_format(tarimg_arena *arena, const char *format, ...) TARIMG_PRINTF(2, 3);
+static char *tarimg_format(tarimg_arena *arena, const char *format, ...) {
+    va_list arguments;
+    int size;
+    char *text;
+    va_start(arguments, format);
+    size = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (size < 0) return NULL;
+    text = (char *)tarimg_take(arena, (size_t)size + 1);
+    if (!text) return NULL;
+    va_start(arguments, format);
+    (void)vsnprintf(text, (size_t)size + 1, format, arguments);
+    va_end(arguments);
+    return text;
+}
+
+/* Copies into a fixed array, cut at a UTF-8 boundary. */
+static void tarimg_copy_fixed(char *out, size_t capacity, const char *text) {
+    size_t size = text ? strlen(text) : 0;
+    if (size >= capacity) {
+        size = capacity - 1;
+        while (size && ((unsigned char)text[size] & 0xC0) == 0x80) size--;
+    }
+    if (size) memcpy(out, text, size);
+    memset(out + size, 0, capacity - size);
+}
+
+static int tarimg_is_set(const char *text) {
+    return text && text[0];
+}
+
+static int tarimg_equal(const char *a, const char *b) {
+    return a && b && strcmp(a, b) == 0;
+}
+
+static int tarimg_lower(int c) {
+    return c >= 'A' && c <= 'Z' ? c + 32 : c;
+}
+
+static int tarimg_is_digit(int c) {
+    return c >= '0' && c <= '9';
+}
+
+static int tarimg_is_space(int c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static int tarimg_equal_bytes_nocase(const char *a, const char *b, size_t size) {
+    size_t i;
+    for (i = 0; i < size; i++) {
+        if (tarimg_lower((unsigned char)a[i]) != tarimg_lower((unsigned char)b[i])) return 0;
+    }
+    return 1;
+}
+
+static int tarimg_equal_nocase(const char *a, const char *b) {
+    size_t size = strlen(a);
+    return size == strlen(b) && tarimg_equal_bytes_nocase(a, b, size);
+}
+
+static int tarimg_begins(const char *text, const char *prefix) {
+    return text && strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+static int tarimg_begins_nocase(const char *text, const char *prefix) {
+    size_t size = strlen(prefix);
+    return text && strlen(text) >= size && tarimg_equal_bytes_nocase(text, prefix, size);
+}
+
+static int tarimg_contains_nocase(const char *text, const char *part) {
+    size_t size = strlen(part);
+    for (; text && strlen(text) >= size; text++) {
+        if (tarimg_equal_bytes_nocase(text, part, size)) return 1;
+    }
+    return 0;
+}
+
+static const char *tarimg_find(const char *text, size_t size, const char *part, size_t part_size) {
+    if (part_size == 0) return NULL;
+    while (size >= part_size) {
+        const char *hit = (const char *)memchr(text, part[0], size - part_size + 1);
+        if (!hit) return NULL;
+        if (memcmp(hit, part, part_size) == 0) return hit;
+        size -= (size_t)(hit + 1 - text);
+        text = hit + 1;
+    }
+    return NULL;
+}
+
+/* Walks a comma-separated list: *cursor starts at the list and ends as NULL. White space around items is not
+ * part of them. */
+static int tarimg_next_item(const char **cursor, const char **item, size_t *size) {
+    const char *start = *cursor, *end;
+    if (!start) return 0;
+    while (*start == ' ' || *start == ',') start++;
+    if (!*start) return 0;
+    end = strchr(start, ',');
+    *cursor = end;
+    *size = end ? (size_t)(end - start) : strlen(start);
+    *item = start;
+    while (*size && start[*size - 1] == ' ') (*size)--;
+    return 1;
+}
+
+static int tarimg_in_list(const char *list, const char *word) {
+    const char *item;
+    size_t size;
+    while (tarimg_next_item(&list, &item, &size)) {
+        if (strlen(word) == size && tarimg_equal_bytes_nocase(item, word, size)) return 1;
+    }
+    return 0;
+}
+
+/* Length of the valid UTF-8 sequence at `text`, 0 if there is none. */
+static size_t tarimg_utf8_length(const char *text, size_t size) {
+    const unsigned char *s = (const unsigned char *)text;
+    size_t length, i;
+    uint32_t point;
+    if (size == 0) return 0;
+    if (s[0] < 0x80) return 1;
+    length = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
+    if (s[0] < 0xC2 || s[0] > 0xF4 || size < length) return 0;
+    point = s[0] & (0xFFu >> (length + 1));
+    for (i = 1; i < length; i++) {
+        if ((s[i] & 0xC0) != 0x80) return 0;
+        point = point << 6 | (s[i] & 0x3Fu);
+    }
+    if (length == 3 && (point < 0x800 || (point >= 0xD800 && point <= 0xDFFF))) return 0;
+    if (length == 4 && (point < 0x10000 || point > 0x10FFFF)) return 0;
+    return length;
+}
+
+static int tarimg_is_utf8(const char *text, size_t size) {
+    while (size) {
+        size_t length = tarimg_utf8_length(text, size);
+        if (!length) return 0;
+        text += length;
+        size -= length;
+    }
+    return 1;
+}
+
+static int tarimg_has_control(const char *text) {
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20 || (unsigned char)*text == 0x7F) return 1;
+    }
+    return 0;
+}
+
+static size_t tarimg_put_utf8(uint32_t point, char *out) {
+    if (point < 0x80) {
+        out[0] = (char)point;
+        return 1;
+    }
+    if (point < 0x800) {
+        out[0] = (char)(0xC0 | point >> 6);
+        out[1] = (char)(0x80 | (point & 0x3F));
+        return 2;
+    }
+    if (point < 0x10000) {
+        out[0] = (char)(0xE0 | point >> 12);
+        out[1] = (char)(0x80 | (point >> 6 & 0x3F));
+        out[2] = (char)(0x80 | (point & 0x3F));
+        return 3;
+    }
+    out[0] = (char)(0xF0 | point >> 18);
+    out[1] = (char)(0x80 | (point >> 12 & 0x3F));
+    out[2] = (char)(0x80 | (point >> 6 & 0x3F));
+    out[3] = (char)(0x80 | (point & 0x3F));
+    return 4;
+}
+
+/* Appends text with every byte that is not UTF-8 replaced by U+FFFD. */
+static void tarimg_append_utf8(tarimg_buffer *buffer, const char *text, size_t size) {
+    while (size) {
+        size_t length = tarimg_utf8_length(text, size);
+        if (length)
+            tarimg_append(buffer, text, length);
+        else
+            tarimg_append(buffer, "\xEF\xBF\xBD", 3);
+        if (!length) length = 1;
+        text += length;
+        size -= length;
+    }
+}
+
+/* A whole number of decimal digits with an optional minus; 0 if `text` is anything else or doesn't fit. */
+static int tarimg_parse_integer(const char *text, size_t size, int64_t *out) {
+    uint64_t value = 0, limit = (uint64_t)INT64_MAX;
+    int negative = size && text[0] == '-';
+    size_t i = negative ? 1 : 0;
+    if (i == size) return 0;
+    if (negative) limit++;
+    for (; i < size; i++) {
+        unsigned digit;
+        if (!tarimg_is_digit(text[i])) return 0;
+        digit = (unsigned)(text[i] - '0');
+        if (value > (limit - digit) / 10) return 0;
+        value = value * 10 + digit;
+    }
+    *out = negative ? (value == limit ? INT64_MIN : -(int64_t)value) : (int64_t)value;
+    return 1;
+}
+
+/* A decimal number in thousandths: "19.5" is 19500; further decimals are cut, and values are capped at `cap`.
+ */
+static int tarimg_parse_thousandths(const char *text, size_t size, int64_t cap, int64_t *out) {
+    int64_t value = 0, scale = 1000;
+    size_t i, digits = 0;
+    for (i = 0; i < size && tarimg_is_digit(text[i]); i++, digits++) {
+        value = value * 10 + (text[i] - '0') * 1000;
+        if (value > cap) value = cap / 10 + 1;
+        if (value > cap) value = cap;
+    }
+    if (i < size && text[i] == '.') {
+        for (i++; i < size && tarimg_is_digit(text[i]); i++, digits++) {
+            scale /= 10;
+            value += (text[i] - '0') * scale;
+        }
+    }
+    if (i != size || digits == 0) return 0;
+    *out = value > cap ? cap : value;
+    return 1;
+}
+
+#define TARIMG_MAX_EDGE 65535
+
+/* "WxH" in pixels, 1 to TARIMG_MAX_EDGE each. */
+static int tarimg_parse_size(const char *text, size_t size, int *width, int *height) {
+    const char *x = (const char *)memchr(text, 'x', size);
+    int64_t w, h;
+    if (!x) return 0;
+    if (!tarimg_parse_integer(text, (size_t)(x - text), &w)) return 0;
+    if (!tarimg_parse_integer(x + 1, size - (size_t)(x + 1 - text), &h)) return 0;
+    if (w < 1 || h < 1 || w > TARIMG_MAX_EDGE || h > TARIMG_MAX_EDGE) return 0;
+    *width = (int)w;
+    *height = (int)h;
+    return 1;
+}
+
+/* "W:H", decimals allowed ("19.5:9"); the ratio as a number. */
+static int tarimg_parse_ratio(const char *text, size_t size, double *ratio) {
+    const char *colon = (const char *)memchr(text, ':', size);
+    int64_t w, h;
+    if (!colon) return 0;
+    if (!tarimg_parse_thousandths(text, (size_t)(colon - text), 100000000, &w)) return 0;
+    if (!tarimg_parse_thousandths(colon + 1, size - (size_t)(colon + 1 - text), 100000000, &h)) return 0;
+    if (w < 1 || h < 1 || w / h > 1000 || h / w > 1000) return 0;
+    *ratio = (double)w / (double)h;
+    return 1;
+}
+
+/* >>base64
+   Decodes what a reply brings piece by piece, encodes what a body asks for. Both alphabets are taken, padding
+   may be missing; white space and padding are the caller's business. */
+
+typedef struct tarimg_base64 {
+    uint32_t bits; /* of a group that is not whole yet */
+    int count;     /* characters of it, 0 to 3 */
+    int padding;   /* '=' seen */
+} tarimg_base64;
+
+/* Values of the characters; 64 = not in the alphabet. */
+static const unsigned char tarimg_base64_values[256] = {
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 62, 64, 62, 64, 63, 52, 53, 54, 55,
+    56, 57, 58, 59, 60, 61, 64, 64, 64, 64, 64, 64, 64, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,
+    13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 64, 64, 64, 64, 63, 64, 26, 27, 28, 29, 30, 31, 32,
+    33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64};
+
+/* Bytes that decoding `size` more characters can yield at most. */
+static size_t tarimg_base64_room(size_t size) {
+    return size / 4 * 3 + 6;
+}
+
+/* Decodes up to the first character outside the alphabet; returns how many characters were taken. `out` has
+   room for tarimg_base64_room(size) bytes. */
+static size_t tarimg_base64_decode(tarimg_base64 *state, const char *text, size_t size, unsigned char *out,
+                                   size_t *written) {
+    const unsigned char *in = (const unsigned char *)text, *end = in + size;
+    const unsigned char *values = tarimg_base64_values;
+    unsigned char *start = out;
+    while (in < end) {
+        if (state->count == 0) {
+            while (end - in >= 4) {
+                uint32_t a = values[in[0]], b = values[in[1]], c = values[in[2]], d = values[in[3]], group;
+                if ((a | b | c | d) & 64u) break;
+                group = a << 18 | b << 12 | c << 6 | d;
+                out[0] = (unsigned char)(group >> 16);
+                out[1] = (unsigned char)(group >> 8);
+                out[2] = (unsigned char)group;
+                out += 3;
+                in += 4;
+            }
+            if (in == end) break;
+        }
+        if (values[*in] & 64u) break;
+        state->bits = state->bits << 6 | values[*in++];
+        if (++state->count < 4) continue;
+        out[0] = (unsigned char)(state->bits >> 16);
+        out[1] = (unsigned char)(state->bits >> 8);
+        out[2] = (unsigned char)state->bits;
+        out += 3;
+        state->bits = 0;
+        state->count = 0;
+    }
+    *written = (size_t)(out - start);
+    return (size_t)((const char *)in - text);
+}
+
+/* The bytes of a last group that is not whole: 0 to 2, or -1 if it can't be one. */
+static int tarimg_base64_finish(tarimg_base64 *state, unsigned char *out) {
+    if (state->count == 1) return -1;
+    if (state->padding && (state->count == 0 || state->count + state->padding > 4)) return -1;
+    if (state->count == 2) {
+        out[0] = (unsigned char)(state->bits >> 4);
+        return 1;
+    }
+    if (state->count == 3) {
+        out[0] = (unsigned char)(state->bits >> 10);
+        out[1] = (unsigned char)(state->bits >> 2);
+        return 2;
+    }
+    return 0;
+}
+
+/* Encodes `size` bytes, padded; returns the characters written (4 for every 3 bytes begun). */
+static size_t tarimg_base64_encode(const unsigned char *in, size_t size, char *out) {
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    char *start = out;
+    for (; size >= 3; size -= 3, in += 3, out += 4) {
+        out[0] = alphabet[in[0] >> 2];
+        out[1] = alphabet[(in[0] & 3) << 4 | in[1] >> 4];
+        out[2] = alphabet[(in[1] & 15) << 2 | in[2] >> 6];
+        out[3] = alphabet[in[2] & 63];
+    }
+    if (size == 0) return (size_t)(out - start);
+    out[0] = alphabet[in[0] >> 2];
+    out[1] = alphabet[(in[0] & 3) << 4 | (size == 2 ? in[1] >> 4 : 0)];
+    out[2] = size == 2 ? alphabet[(in[1] & 15) << 2] : '=';
+    out[3] = '=';
+    return (size_t)(out + 4 - start);
+}
+
+static int tarimg_base64_length(size_t size, size_t *length) {
+    size_t groups = size / 3 + (size % 3 ? 1 : 0);
+    return tarimg_multiply_size(groups, 4, length);
+}
+
+/* >>json
+   A small document (values in an arena), a writer, and an incremental reader. The reader takes RFC 8259 in
+   pieces of any size. A string that stands at one of the image paths and holds base64 never becomes a text:
+   it is decoded into a payload as it arrives, and the document keeps the payload's number. */
+
+typedef enum tarimg_kind {
+    TARIMG_NULL,
+    TARIMG_FALSE,
+    TARIMG_TRUE,
+    TARIMG_NUMBER, /* text as it stood */
+    TARIMG_STRING,
+    TARIMG_ARRAY,
+    TARIMG_OBJECT,
+    TARIMG_PAYLOAD,   /* of a reply: index = payload, size = decoded bytes */
+    TARIMG_INPUT_URL, /* of a body: index = input image, written as a data: URL or as the URL it was given by
+                       */
+    TARIMG_INPUT_BASE64, /* of a body: index = input image, written as bare base64 */
+    TARIMG_INPUT_FILE    /* of a form: index = input image, sent as a file */
+} tarimg_kind;
+
+typedef struct tarimg_value {
+    tarimg_kind kind;
+    const char *name; /* in an object */
+    const char *text; /* of a string or number, NUL-terminated */
+    size_t size;
+    size_t index;
+    struct tarimg_value *parent;
+    struct tarimg_value *first;
+    struct tarimg_value *last;
+    struct tarimg_value *next;
+} tarimg_value;
+
+/* Every builder below takes NULL values as they come from an arena that is out of memory; arena->failed
+ * tells. */
+static tarimg_value *tarimg_value_new(tarimg_arena *arena, tarimg_kind kind) {
+    tarimg_value *value = (tarimg_value *)tarimg_take(arena, sizeof *value);
+    if (value) value->kind = kind;
+    return value;
+}
+
+static tarimg_value *tarimg_value_text(tarimg_arena *arena, const char *text) {
+    tarimg_value *value = tarimg_value_new(arena, TARIMG_STRING);
+    if (!value) return NULL;
+    value->text = tarimg_copy(arena, text);
+    value->size = strlen(text);
+    return value->text ? value : NULL;
+}
+
+static tarimg_value *tarimg_value_integer(tarimg_arena *arena, int64_t number) {
+    tarimg_value *value = tarimg_value_new(arena, TARIMG_NUMBER);
+    if (!value) return NULL;
+    value->text = tarimg_format(arena, "%lld", (long long)number);
+    value->size = value->text ? strlen(value->text) : 0;
+    return value->text ? value : NULL;
+}
+
+static void tarimg_append_value(tarimg_value *parent, tarimg_value *value) {
+    if (!parent || !value) return;
+    value->parent = parent;
+    value->next = NULL;
+    if (parent->last)
+        parent->last->next = value;
+    else
+        parent->first = value;
+    parent->last = value;
+}
+
+static void tarimg_remove_member(tarimg_value *object, const char *name) {
+    tarimg_value **link = &object->first, *last = NULL;
+    while (*link) {
+        if (tarimg_equal((*link)->name, name))
+            *link = (*link)->next;
+        else {
+            last = *link;
+            link = &(*link)->next;
+        }
+    }
+    object->last = last;
+}
+
+/* The last member of that name, as most readers have it. */
+static tarimg_value *tarimg_member(const tarimg_value *object, const char *name) {
+    tarimg_value *value, *found = NULL;
+    if (!object || object->kind != TARIMG_OBJECT) return NULL;
+    for (value = object->first; value; value = value->next) {
+        if (tarimg_equal(value->name, name)) found = value;
+    }
+    return found;
+}
+
+/* Puts a member in, in place of one of the same name. `name` is copied. */
+static void tarimg_set(tarimg_arena *arena, tarimg_value *object, const char *name, tarimg_value *value) {
+    tarimg_value *old = tarimg_member(object, name), *child;
+    if (!object || !value) return;
+    if (old) {
+        old->kind = value->kind;
+        old->text = value->text;
+        old->size = value->size;
+        old->index = value->index;
+        old->first = value->first;
+        old->last = value->last;
+        for (child = old->first; child; child = child->next) child->parent = old;
+        return;
+    }
+    value->name = tarimg_copy(arena, name);
+    if (value->name) tarimg_append_value(object, value);
+}
+
+/* Text that is NULL is left out. */
+static void tarimg_set_text(tarimg_arena *arena, tarimg_value *object, const char *name, const char *text) {
+    if (text) tarimg_set(arena, object, name, tarimg_value_text(arena, text));
+}
+
+static void tarimg_set_integer(tarimg_arena *arena, tarimg_value *object, const char *name, int64_t number) {
+    tarimg_set(arena, object, name, tarimg_value_integer(arena, number));
+}
+
+static void tarimg_set_true(tarimg_arena *arena, tarimg_value *object, const char *name) {
+    tarimg_set(arena, object, name, tarimg_value_new(arena, TARIMG_TRUE));
+}
+
+static tarimg_value *tarimg_copy_value(tarimg_arena *arena, const tarimg_value *value) {
+    tarimg_value *copy = tarimg_value_new(arena, value->kind);
+    const tarimg_value *child;
+    if (!copy) return NULL;
+    copy->name = value->name;
+    copy->text = value->text;
+    copy->size = value->size;
+    copy->index = value->index;
+    for (child = value->first; child; child = child->next)
+        tarimg_append_value(copy, tarimg_copy_value(arena, child));
+    return copy;
+}
+
+/* JSON merge patch (RFC 7396): objects merge, null removes, anything else replaces. */
+static void tarimg_merge(tarimg_arena *arena, tarimg_value *target, const tarimg_value *patch) {
+    const tarimg_value *change;
+    for (change = patch->first; change; change = change->next) {
+        tarimg_value *old = tarimg_member(target, change->name);
+        if (change->kind == TARIMG_NULL)
+            tarimg_remove_member(target, change->name);
+        else if (old && old->kind == TARIMG_OBJECT && change->kind == TARIMG_OBJECT)
+            tarimg_merge(arena, old, change);
+        else
+            tarimg_set(arena, target, change->name, tarimg_copy_value(arena, change));
+    }
+}
+
+/* One step of a path: a name, or an index in brackets ([] is (size_t)-1). Returns what follows. */
+typedef struct tarimg_step {
+    const char *name;
+    size_t size;
+    int is_index;
+    size_t index;
+} tarimg_step;
+
+static const char *tarimg_next_step(const char *path, tarimg_step *step) {
+    memset(step, 0, sizeof *step);
+    if (*path == '.') path++;
+    if (*path == '[') {
+        step->is_index = 1;
+        path++;
+        if (*path == ']') step->index = (size_t)-1;
+        while (tarimg_is_digit(*path)) step->index = step->index * 10 + (size_t)(*path++ - '0');
+        return *path == ']' ? path + 1 : path;
+    }
+    step->name = path;
+    step->size = strcspn(path, ".[");
+    return path + step->size;
+}
+
+static tarimg_value *tarimg_element(const tarimg_value *array, size_t index) {
+    tarimg_value *value;
+    if (!array || array->kind != TARIMG_ARRAY) return NULL;
+    for (value = array->first; value && index; value = value->next) index--;
+    return value;
+}
+
+static const tarimg_value *tarimg_step_into(const tarimg_value *value, const tarimg_step *step) {
+    const tarimg_value *child, *found = NULL;
+    if (step->is_index) return tarimg_element(value, step->index);
+    if (value->kind != TARIMG_OBJECT) return NULL;
+    for (child = value->first; child; child = child->next) {
+        if (strlen(child->name) == step->size && memcmp(child->name, step->name, step->size) == 0)
+            found = child;
+    }
+    return found;
+}
+
+/* The value at a path such as "data[0].url"; NULL if there is none. An empty path is the value itself. */
+static const tarimg_value *tarimg_at(const tarimg_value *value, const char *path) {
+    tarimg_step step;
+    while (value && *path) {
+        path = tarimg_next_step(path, &step);
+        value = tarimg_step_into(value, &step);
+    }
+    return value;
+}
+
+/* The text of a string or number at a path; NULL otherwise. */
+static const char *tarimg_text_at(const tarimg_value *value, const char *path) {
+    const tarimg_value *found = tarimg_at(value, path);
+    return found && (found->kind == TARIMG_STRING || found->kind == TARIMG_NUMBER) ? found->text : NULL;
+}
+
+/* A number, or a string that is one; decimals are cut. */
+static int tarimg_integer_at(const tarimg_value *value, const char *path, int64_t *out) {
+    const char *text = tarimg_text_at(value, path);
+    if (!text) return 0;
+    return tarimg_parse_integer(text, strcspn(text, "."), out) && !strpbrk(text, "eE");
+}
+
+static int tarimg_is_false_at(const tarimg_value *value, const char *path) {
+    const tarimg_value *found = tarimg_at(value, path);
+    return found && found->kind == TARIMG_FALSE;
+}
+
+/* Puts a value at a path, making objects and arrays on the way; "[]" appends. */
+static void tarimg_put(tarimg_arena *arena, tarimg_value *root, const char *path, tarimg_value *value) {
+    tarimg_value *place = root;
+    tarimg_step step;
+    while (place && *path) {
+        tarimg_value *next;
+        const char *rest = tarimg_next_step(path, &step);
+        char *name = step.is_index ? NULL : tarimg_copy_bytes(arena, step.name, step.size);
+        if (!step.is_index && !name) return;
+        if (!*rest) {
+            if (step.is_index)
+                tarimg_append_value(place, value);
+            else
+                tarimg_set(arena, place, name, value);
+            return;
+        }
+        next = step.is_index ? tarimg_element(place, step.index) : tarimg_member(place, name);
+        if (!next) {
+            next = tarimg_value_new(arena, *rest == '[' ? TARIMG_ARRAY : TARIMG_OBJECT);
+            if (step.is_index)
+                tarimg_append_value(place, next);
+            else
+                tarimg_set(arena, place, name, next);
+        }
+        place = next;
+        path = rest;
+    }
+}
+
+static void tarimg_write_string(tarimg_buffer *out, const char *text, size_t size) {
+    static const char hex[] = "0123456789abcdef";
+    size_t i, start = 0;
+    tarimg_append_char(out, '"');
+    for (i = 0; i < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        char escape[6] = {'\\', 'u', '0', '0', '0', '0'};
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        tarimg_append(out, text + start, i - start);
+        start = i + 1;
+        escape[4] = hex[c >> 4];
+        escape[5] = hex[c & 15];
+        if (c == '"')
+            tarimg_append(out, "\\\"", 2);
+        else if (c == '\\')
+            tarimg_append(out, "\\\\", 2);
+        else if (c == '\n')
+            tarimg_append(out, "\\n", 2);
+        else
+            tarimg_append(out, escape, 6);
+    }
+    tarimg_append(out, text + start, size - start);
+    tarimg_append_char(out, '"');
+}
+
+/* Called for TARIMG_PAYLOAD and TARIMG_INPUT_... values, which only their owner can write. */
+typedef void (*tarimg_special_fn)(void *context, tarimg_buffer *out, const tarimg_value *value);
+
+/* Writes a value as JSON. Iterative: a hostile document may be as deep as the reader's limit, the stack is
+ * not. */
+static void tarimg_write_json(tarimg_buffer *out, const tarimg_value *root, tarimg_special_fn special,
+                              void *context) {
+    const tarimg_value *value = root;
+    while (value) {
+        if (value != root && value->parent->kind == TARIMG_OBJECT) {
+            tarimg_write_string(out, value->name, strlen(value->name));
+            tarimg_append_char(out, ':');
+        }
+        switch (value->kind) {
+        case TARIMG_NULL: tarimg_append_text(out, "null"); break;
+        case TARIMG_FALSE: tarimg_append_text(out, "false"); break;
+        case TARIMG_TRUE: tarimg_append_text(out, "true"); break;
+        case TARIMG_NUMBER: tarimg_append(out, value->text, value->size); break;
+        case TARIMG_STRING: tarimg_write_string(out, value->text, value->size); break;
+        case TARIMG_ARRAY: tarimg_append_char(out, '['); break;
+        case TARIMG_OBJECT: tarimg_append_char(out, '{'); break;
+        case TARIMG_PAYLOAD:
+        case TARIMG_INPUT_URL:
+        case TARIMG_INPUT_BASE64:
+        case TARIMG_INPUT_FILE: special(context, out, value); break;
+        }
+        if (value->first) {
+            value = value->first;
+            continue;
+        }
+        if (value->kind == TARIMG_ARRAY) tarimg_append_char(out, ']');
+        if (value->kind == TARIMG_OBJECT) tarimg_append_char(out, '}');
+        while (value != root && !value->next) {
+            value = value->parent;
+            tarimg_append_char(out, value->kind == TARIMG_ARRAY ? ']' : '}');
+        }
+        if (value == root) return;
+        tarimg_append_char(out, ',');
+        value = value->next;
+    }
+}
+
+static void tarimg_write_payload(void *context, tarimg_buffer *out, const tarimg_value *value) {
+    char text[64];
+    (void)context;
+    (void)snprintf(text, sizeof text, "\"<image, %llu bytes>\"", (unsigned long long)value->size);
+    tarimg_append_text(out, text);
+}
+
+/* Where the reader puts decoded images. Functions return OK or the result that ends the reading. */
+typedef struct tarimg_payload_target {
+    tarash_image_result (*open_fn)(void *context, size_t *index);
+    unsigned char *(*room_fn)(void *context,
+                              size_t size); /* NULL: see take_fn's result, which is asked with 0 */
+    tarash_image_result (*take_fn)(void *context, size_t size);
+    tarash_image_result (*close_fn)(void *context, size_t *size);
+    void *context;
+} tarimg_payload_target;
+
+typedef enum tarimg_reader_state {
+    TARIMG_AT_VALUE,
+    TARIMG_AT_FIRST_ELEMENT, /* after '[': a value or ']' */
+    TARIMG_AT_FIRST_NAME,    /* after '{': a name or '}' */
+    TARIMG_AT_NAME,          /* after ',' in an object */
+    TARIMG_AT_COLON,
+    TARIMG_AT_SEPARATOR, /* after a value: ',' or the end of the container */
+    TARIMG_IN_NAME,
+    TARIMG_IN_STRING,
+    TARIMG_IN_PROBE,   /* a string at an image path, not yet known to be base64 */
+    TARIMG_IN_PAYLOAD, /* base64 */
+    TARIMG_IN_WORD,    /* number, true, false, null */
+    TARIMG_AT_END
+} tarimg_reader_state;
+
+typedef struct tarimg_reader {
+    tarimg_arena *arena;
+    tarimg_buffer scratch; /* of a name, string or word that is not whole yet */
+    tarimg_value *root;
+    tarimg_value *parent; /* innermost open container */
+    const char *name;     /* of the next value */
+    tarimg_reader_state state;
+    int depth, max_depth;
+    const char *image_paths; /* comma-separated */
+    const tarimg_payload_target *target;
+    tarimg_base64 base64;
+    size_t payload;
+    int escape; /* 0 = outside, 1 = after a backslash, 2 to 5 = digits of \u */
+    uint32_t point, high_surrogate;
+    tarash_image_result result; /* what ended the reading */
+    const char *problem;
+} tarimg_reader;
+
+static void tarimg_reader_init(tarimg_reader *reader, tarimg_arena *arena, int max_depth,
+                               const char *image_paths, const tarimg_payload_target *target) {
+    memset(reader, 0, sizeof *reader);
+    reader->arena = arena;
+    reader->max_depth = max_depth;
+    reader->image_paths = image_paths;
+    reader->target = target;
+    tarimg_buffer_init(&reader->scratch, arena->allocator, arena->limit);
+}
+
+static void tarimg_reader_free(tarimg_reader *reader) {
+    tarimg_buffer_free(&reader->scratch);
+}
+
+static int tarimg_reader_fail(tarimg_reader *reader, tarash_image_result result, const char *problem) {
+    if (reader->result == TARASH_IMAGE_OK) {
+        reader->result = result;
+        reader->problem = problem;
+    }
+    return 0;
+}
+
+/* Turns a container's refusal into the reader's result. */
+static int tarimg_reader_memory(tarimg_reader *reader) {
+    if (reader->arena->failed || reader->scratch.failed)
+        return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_OUT_OF_MEMORY, "out of memory");
+    if (reader->arena->over_limit || reader->scratch.over_limit)
+        return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_TOO_LARGE,
+                                  "the reply exceeds limits.max_document_bytes");
+    return 1;
+}
+
+/* Does the value about to be read, at `name` in `parent`, stand at this path? Compared from the leaf upwards.
+ */
+static int tarimg_path_matches(const char *path, size_t size, const tarimg_value *parent, const char *name) {
+    while (size) {
+        size_t start = size;
+        if (!parent) return 0;
+        if (path[size - 1] == ']') {
+            if (parent->kind != TARIMG_ARRAY) return 0;
+            size -= size >= 2 ? 2 : 1;
+        } else {
+            while (start && path[start - 1] != '.' && path[start - 1] != ']') start--;
+            if (parent->kind != TARIMG_OBJECT || !name) return 0;
+            if (strlen(name) != size - start || memcmp(name, path + start, size - start) != 0) return 0;
+            size = start && path[start - 1] == '.' ? start - 1 : start;
+        }
+        name = parent->name;
+        parent = parent->parent;
+    }
+    return parent == NULL;
+}
+
+static int tarimg_at_image_path(const tarimg_reader *reader) {
+    const char *paths = reader->image_paths, *path;
+    size_t size;
+    if (!reader->target) return 0;
+    while (tarimg_next_item(&paths, &path, &size)) {
+        if (tarimg_path_matches(path, size, reader->parent, reader->name)) return 1;
+    }
+    return 0;
+}
+
+/* Adds a finished value where the reader stands. */
+static tarimg_value *tarimg_reader_add(tarimg_reader *reader, tarimg_kind kind) {
+    tarimg_value *value = tarimg_value_new(reader->arena, kind);
+    if (!value) {
+        (void)tarimg_reader_memory(reader);
+        return NULL;
+    }
+    value->name = reader->name;
+    reader->name = NULL;
+    if (reader->parent)
+        tarimg_append_value(reader->parent, value);
+    else
+        reader->root = value;
+    reader->state = reader->parent ? TARIMG_AT_SEPARATOR : TARIMG_AT_END;
+    return value;
+}
+
+static int tarimg_reader_open(tarimg_reader *reader, tarimg_kind kind) {
+    tarimg_value *value;
+    if (reader->depth >= reader->max_depth)
+        return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_TOO_LARGE,
+                                  "the reply is nested deeper than limits.max_json_depth");
+    value = tarimg_reader_add(reader, kind);
+    if (!value) return 0;
+    reader->parent = value;
+    reader->depth++;
+    reader->state = kind == TARIMG_ARRAY ? TARIMG_AT_FIRST_ELEMENT : TARIMG_AT_FIRST_NAME;
+    return 1;
+}
+
+static int tarimg_reader_close(tarimg_reader *reader, tarimg_kind kind) {
+    if (!reader->parent || reader->parent->kind != kind)
+        return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE, "brackets don't match");
+    reader->parent = reader->parent->parent;
+    reader->depth--;
+    reader->state = reader->parent ? TARIMG_AT_SEPARATOR : TARIMG_AT_END;
+    return 1;
+}
+
+/* The text gathered in scratch, as valid UTF-8 in the arena. */
+static const char *tarimg_reader_text(tarimg_reader *reader, size_t *size) {
+    const tarimg_buffer *scratch = &reader->scratch;
+    tarimg_buffer clean;
+    const char *text;
+    if (!tarimg_reader_memory(reader)) return NULL;
+    if (tarimg_is_utf8(scratch->data ? scratch->data : "", scratch->size)) {
+        text = tarimg_copy_bytes(reader->arena, scratch->data, scratch->size);
+        *size = scratch->size;
+    } else {
+        tarimg_buffer_init(&clean, reader->arena->allocator, reader->arena->limit);
+        tarimg_append_utf8(&clean, scratch->data, scratch->size);
+        if (clean.failed) reader->scratch.failed = 1;
+        if (clean.over_limit) reader->scratch.over_limit = 1;
+        text = clean.data ? tarimg_copy_bytes(reader->arena, clean.data, clean.size) : NULL;
+        *size = clean.size;
+        tarimg_buffer_free(&clean);
+    }
+    return tarimg_reader_memory(reader) ? text : NULL;
+}
+
+static int tarimg_end_string(tarimg_reader *reader) {
+    size_t size = 0;
+    const char *text = tarimg_reader_text(reader, &size);
+    tarimg_value *value;
+    if (!text) return 0;
+    if (reader->state == TARIMG_IN_NAME) {
+        reader->name = text;
+        reader->state = TARIMG_AT_COLON;
+        return 1;
+    }
+    value = tarimg_reader_add(reader, TARIMG_STRING);
+    if (!value) return 0;
+    value->text = text;
+    value->size = size;
+    return 1;
+}
+
+static int tarimg_payload_fail(tarimg_reader *reader, tarash_image_result result) {
+    return tarimg_reader_fail(reader, result,
+                              result == TARASH_IMAGE_ERROR_TOO_LARGE
+                                  ? "an image exceeds limits.max_image_bytes"
+                              : result == TARASH_IMAGE_ERROR_IO ? "the sink could not take the image"
+                                                                : "an image could not be kept");
+}
+
+/* Base64 text, free of JSON escapes, into the open payload. */
+static int tarimg_payload_text(tarimg_reader *reader, const char *text, size_t size) {
+    const tarimg_payload_target *target = reader->target;
+    while (size) {
+        size_t written = 0, taken;
+        unsigned char *room;
+        tarash_image_result result;
+        if (reader->base64.padding || tarimg_is_space(*text) || *text == '=') {
+            if (*text == '=')
+                reader->base64.padding++;
+            else if (!tarimg_is_space(*text))
+                return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                                          "base64 goes on after its padding");
+            text++;
+            size--;
+            continue;
+        }
+        room = target->room_fn(target->context, tarimg_base64_room(size));
+        if (!room) return tarimg_payload_fail(reader, target->take_fn(target->context, 0));
+        taken = tarimg_base64_decode(&reader->base64, text, size, room, &written);
+        result = target->take_fn(target->context, written);
+        if (result != TARASH_IMAGE_OK) return tarimg_payload_fail(reader, result);
+        text += taken;
+        size -= taken;
+        if (size && !tarimg_is_space(*text) && *text != '=')
+            return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                                      "an image is not valid base64");
+    }
+    return 1;
+}
+
+static int tarimg_begin_payload(tarimg_reader *reader) {
+    tarash_image_result result = reader->target->open_fn(reader->target->context, &reader->payload);
+    if (result != TARASH_IMAGE_OK) return tarimg_payload_fail(reader, result);
+    memset(&reader->base64, 0, sizeof reader->base64);
+    reader->state = TARIMG_IN_PAYLOAD;
+    return 1;
+}
+
+static int tarimg_end_payload(tarimg_reader *reader) {
+    const tarimg_payload_target *target = reader->target;
+    unsigned char *room = target->room_fn(target->context, 4);
+    int rest;
+    tarimg_value *value;
+    tarash_image_result result;
+    if (!room) return tarimg_payload_fail(reader, target->take_fn(target->context, 0));
+    rest = tarimg_base64_finish(&reader->base64, room);
+    if (rest < 0)
+        return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE, "an image's base64 is cut off");
+    result = target->take_fn(target->context, (size_t)rest);
+    if (result != TARASH_IMAGE_OK) return tarimg_payload_fail(reader, result);
+    value = tarimg_reader_add(reader, TARIMG_PAYLOAD);
+    if (!value) return 0;
+    value->index = reader->payload;
+    result = target->close_fn(target->context, &value->size);
+    return result == TARASH_IMAGE_OK ? 1 : tarimg_payload_fail(reader, result);
+}
+
+#define TARIMG_PROBE_SIZE 256 /* a data: URL's prefix is shorter */
+
+/* Decides what a string at an image path is, once enough of it is there: an ordinary text (a URL, say), a
+   data: URL, or bare base64. */
+static int tarimg_probe(tarimg_reader *reader, int at_end) {
+    tarimg_buffer *scratch = &reader->scratch;
+    const char *text = scratch->data ? scratch->data : "", *comma;
+    size_t skip = 0;
+    if (!tarimg_reader_memory(reader)) return 0;
+    if (tarimg_begins_nocase(text, "data:")) {
+        comma = strchr(text, ',');
+        if (!comma && !at_end && scratch->size < TARIMG_PROBE_SIZE) return 1;
+        if (!comma || !tarimg_contains_nocase(text, ";base64,")) {
+            reader->state = TARIMG_IN_STRING;
+            return 1;
+        }
+        skip = (size_t)(comma + 1 - text);
+    } else if (memchr(text, ':', scratch->size) || (at_end && scratch->size == 0)) {
+        reader->state = TARIMG_IN_STRING;
+        return 1;
+    } else if (!at_end && scratch->size < 8)
+        return 1;
+    if (!tarimg_begin_payload(reader)) return 0;
+    return tarimg_payload_text(reader, text + skip, scratch->size - skip);
+}
+
+/* A piece of the current string, unescaped. */
+static int tarimg_string_piece(tarimg_reader *reader, const char *text, size_t size) {
+    if (reader->state == TARIMG_IN_PAYLOAD) return tarimg_payload_text(reader, text, size);
+    tarimg_append(&reader->scratch, text, size);
+    if (reader->state == TARIMG_IN_PROBE) return tarimg_probe(reader, 0);
+    return tarimg_reader_memory(reader);
+}
+
+static int tarimg_string_point(tarimg_reader *reader, uint32_t point) {
+    char utf8[4];
+    size_t size = tarimg_put_utf8(point ? point : 0xFFFD, utf8);
+    return tarimg_string_piece(reader, utf8, size);
+}
+
+/* A high surrogate that no low one follows stands for U+FFFD. */
+static int tarimg_lone_surrogate(tarimg_reader *reader) {
+    if (!reader->high_surrogate) return 1;
+    reader->high_surrogate = 0;
+    return tarimg_string_point(reader, 0xFFFD);
+}
+
+static int tarimg_hex_value(int c) {
+    if (tarimg_is_digit(c)) return c - '0';
+    c = tarimg_lower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int tarimg_unicode_escape(tarimg_reader *reader, uint32_t point) {
+    uint32_t high = reader->high_surrogate;
+    if (high && point >= 0xDC00 && point <= 0xDFFF) {
+        reader->high_surrogate = 0;
+        return tarimg_string_point(reader, 0x10000 + ((high - 0xD800) << 10) + (point - 0xDC00));
+    }
+    if (!tarimg_lone_surrogate(reader)) return 0;
+    if (point >= 0xD800 && point <= 0xDBFF) {
+        reader->high_surrogate = point;
+        return 1;
+    }
+    return tarimg_string_point(reader, point >= 0xDC00 && point <= 0xDFFF ? 0xFFFD : point);
+}
+
+/* One character of an escape sequence. */
+static int tarimg_escape_char(tarimg_reader *reader, char c) {
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    const char *simple;
+    int digit;
+    if (reader->escape == 1) {
+        reader->point = 0;
+        reader->escape = c == 'u' ? 2 : 0;
+        if (c == 'u') return 1;
+        simple = c ? strchr(from, c) : NULL;
+        if (!simple)
+            return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                                      "an unknown escape in a string");
+        return tarimg_lone_surrogate(reader) && tarimg_string_piece(reader, to + (simple - from), 1);
+    }
+    digit = tarimg_hex_value((unsigned char)c);
+    if (digit < 0) return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE, "a bad \\u escape");
+    reader->point = reader->point << 4 | (uint32_t)digit;
+    if (++reader->escape < 6) return 1;
+    reader->escape = 0;
+    return tarimg_unicode_escape(reader, reader->point);
+}
+
+/* The end of the plain part of a string: a quote, a backslash or a control character. */
+static const char *tarimg_plain_end(const char *text, const char *end) {
+    while (text < end && *text != '"' && *text != '\\' && (unsigned char)*text >= 0x20) text++;
+    return text;
+}
+
+static int tarimg_close_string(tarimg_reader *reader) {
+    if (!tarimg_lone_surrogate(reader)) return 0;
+    if (reader->state == TARIMG_IN_PROBE && !tarimg_probe(reader, 1)) return 0;
+    return reader->state == TARIMG_IN_PAYLOAD ? tarimg_end_payload(reader) : tarimg_end_string(reader);
+}
+
+/* Base64 up to the first character that is something else: the decoder itself finds the end, so that each
+   byte is touched once. */
+static const char *tarimg_read_payload(tarimg_reader *reader, const char *text, const char *end) {
+    const tarimg_payload_target *target = reader->target;
+    size_t written = 0, size = (size_t)(end - text), taken;
+    unsigned char *room;
+    tarash_image_result result;
+    if (reader->base64.padding) return text;
+    room = target->room_fn(target->context, tarimg_base64_room(size));
+    if (!room) {
+        (void)tarimg_payload_fail(reader, target->take_fn(target->context, 0));
+        return NULL;
+    }
+    taken = tarimg_base64_decode(&reader->base64, text, size, room, &written);
+    result = target->take_fn(target->context, written);
+    if (result == TARASH_IMAGE_OK) return text + taken;
+    (void)tarimg_payload_fail(reader, result);
+    return NULL;
+}
+
+static const char *tarimg_read_string(tarimg_reader *reader, const char *text, const char *end) {
+    const char *stop;
+    if (reader->escape) return tarimg_escape_char(reader, *text) ? text + 1 : NULL;
+    if (reader->state == TARIMG_IN_PAYLOAD) {
+        text = tarimg_read_payload(reader, text, end);
+        if (!text || text == end) return text;
+    }
+    stop =
+        reader->state == TARIMG_IN_PROBE && end - text > TARIMG_PROBE_SIZE ? text + TARIMG_PROBE_SIZE : end;
+    stop = tarimg_plain_end(text, stop);
+    if (stop > text) {
+        if (!tarimg_lone_surrogate(reader)) return NULL;
+        return tarimg_string_piece(reader, text, (size_t)(stop - text)) ? stop : NULL;
+    }
+    if (*text == '\\') {
+        reader->escape = 1;
+        return text + 1;
+    }
+    if (*text == '"') return tarimg_close_string(reader) ? text + 1 : NULL;
+    (void)tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE, "a control character in a string");
+    return NULL;
+}
+
+/* The grammar of a JSON number. */
+static int tarimg_is_number(const char *text) {
+    if (*text == '-') text++;
+    if (*text == '0')
+        text++;
+    else if (tarimg_is_digit(*text)) {
+        while (tarimg_is_digit(*text)) text++;
+    } else
+        return 0;
+    if (*text == '.') {
+        if (!tarimg_is_digit(*++text)) return 0;
+        while (tarimg_is_digit(*text)) text++;
+    }
+    if (*text == 'e' || *text == 'E') {
+        text++;
+        if (*text == '+' || *text == '-') text++;
+        if (!tarimg_is_digit(*text)) return 0;
+        while (tarimg_is_digit(*text)) text++;
+    }
+    return *text == '\0';
+}
+
+static int tarimg_end_word(tarimg_reader *reader) {
+    const char *word = reader->scratch.data;
+    tarimg_value *value;
+    const char *text;
+    size_t size = 0;
+    if (!tarimg_reader_memory(reader)) return 0;
+    if (tarimg_equal(word, "true")) return tarimg_reader_add(reader, TARIMG_TRUE) != NULL;
+    if (tarimg_equal(word, "false")) return tarimg_reader_add(reader, TARIMG_FALSE) != NULL;
+    if (tarimg_equal(word, "null")) return tarimg_reader_add(reader, TARIMG_NULL) != NULL;
+    if (!word || !tarimg_is_number(word))
+        return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE, "a word that JSON doesn't have");
+    text = tarimg_reader_text(reader, &size);
+    if (!text) return 0;
+    value = tarimg_reader_add(reader, TARIMG_NUMBER);
+    if (!value) return 0;
+    value->text = text;
+    value->size = size;
+    return 1;
+}
+
+static int tarimg_is_word_char(char c) {
+    return tarimg_is_digit(c) || (c >= 'a' && c <= 'z') || c == '-' || c == '+' || c == '.' || c == 'E';
+}
+
+#define TARIMG_MAX_WORD 512 /* digits of a number */
+
+static const char *tarimg_read_word(tarimg_reader *reader, const char *text, const char *end) {
+    const char *stop = text;
+    while (stop < end && tarimg_is_word_char(*stop)) stop++;
+    tarimg_append(&reader->scratch, text, (size_t)(stop - text));
+    if (reader->scratch.size > TARIMG_MAX_WORD) {
+        (void)tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE, "a number with too many digits");
+        return NULL;
+    }
+    if (stop < end && !tarimg_end_word(reader)) return NULL;
+    return tarimg_reader_memory(reader) ? stop : NULL;
+}
+
+static void tarimg_begin_string(tarimg_reader *reader, tarimg_reader_state state) {
+    reader->scratch.size = 0;
+    if (reader->scratch.data) reader->scratch.data[0] = '\0';
+    reader->escape = 0;
+    reader->high_surrogate = 0;
+    reader->state = state;
+}
+
+static int tarimg_begin_value(tarimg_reader *reader, char c) {
+    if (c == '{') return tarimg_reader_open(reader, TARIMG_OBJECT);
+    if (c == '[') return tarimg_reader_open(reader, TARIMG_ARRAY);
+    if (c == '"') {
+        tarimg_begin_string(reader, tarimg_at_image_path(reader) ? TARIMG_IN_PROBE : TARIMG_IN_STRING);
+        return 1;
+    }
+    if (!tarimg_is_word_char(c))
+        return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE, "not JSON");
+    tarimg_begin_string(reader, TARIMG_IN_WORD);
+    tarimg_append_char(&reader->scratch, c);
+    return tarimg_reader_memory(reader);
+}
+
+static int tarimg_read_separator(tarimg_reader *reader, char c) {
+    if (c == ']') return tarimg_reader_close(reader, TARIMG_ARRAY);
+    if (c == '}') return tarimg_reader_close(reader, TARIMG_OBJECT);
+    if (c != ',') return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE, "a comma is missing");
+    reader->state = reader->parent->kind == TARIMG_ARRAY ? TARIMG_AT_VALUE : TARIMG_AT_NAME;
+    return 1;
+}
+
+static int tarimg_read_name(tarimg_reader *reader, char c) {
+    if (c == '}' && reader->state == TARIMG_AT_FIRST_NAME) return tarimg_reader_close(reader, TARIMG_OBJECT);
+    if (c != '"')
+        return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE, "a member's name is missing");
+    tarimg_begin_string(reader, TARIMG_IN_NAME);
+    return 1;
+}
+
+static int tarimg_read_structure(tarimg_reader *reader, char c) {
+    if (tarimg_is_space(c)) return 1;
+    switch (reader->state) {
+    case TARIMG_AT_FIRST_ELEMENT:
+        if (c == ']') return tarimg_reader_close(reader, TARIMG_ARRAY);
+        return tarimg_begin_value(reader, c);
+    case TARIMG_AT_VALUE: return tarimg_begin_value(reader, c);
+    case TARIMG_AT_FIRST_NAME:
+    case TARIMG_AT_NAME: return tarimg_read_name(reader, c);
+    case TARIMG_AT_COLON:
+        if (c != ':')
+            return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE, "a colon is missing");
+        reader->state = TARIMG_AT_VALUE;
+        return 1;
+    case TARIMG_AT_SEPARATOR: return tarimg_read_separator(reader, c);
+    case TARIMG_AT_END:
+    case TARIMG_IN_NAME:
+    case TARIMG_IN_STRING:
+    case TARIMG_IN_PROBE:
+    case TARIMG_IN_PAYLOAD:
+    case TARIMG_IN_WORD: break;
+    }
+    return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE, "something follows the JSON value");
+}
+
+/* Reads the next piece; 0 once the reading has failed (reader->result says how). */
+static int tarimg_reader_feed(tarimg_reader *reader, const char *text, size_t size) {
+    const char *end = text + size;
+    if (reader->result != TARASH_IMAGE_OK) return 0;
+    while (text && text < end) {
+        switch (reader->state) {
+        case TARIMG_IN_NAME:
+        case TARIMG_IN_STRING:
+        case TARIMG_IN_PROBE:
+        case TARIMG_IN_PAYLOAD: text = tarimg_read_string(reader, text, end); break;
+        case TARIMG_IN_WORD: text = tarimg_read_word(reader, text, end); break;
+        case TARIMG_AT_VALUE:
+        case TARIMG_AT_FIRST_ELEMENT:
+        case TARIMG_AT_FIRST_NAME:
+        case TARIMG_AT_NAME:
+        case TARIMG_AT_COLON:
+        case TARIMG_AT_SEPARATOR:
+        case TARIMG_AT_END: text = tarimg_read_structure(reader, *text) ? text + 1 : NULL; break;
+        }
+    }
+    return text != NULL;
+}
+
+/* The whole text has been fed. */
+static int tarimg_reader_finish(tarimg_reader *reader) {
+    if (reader->result != TARASH_IMAGE_OK) return 0;
+    if (reader->state == TARIMG_IN_WORD && !tarimg_end_word(reader)) return 0;
+    if (reader->state == TARIMG_AT_END) return 1;
+    return tarimg_reader_fail(reader, TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                              reader->root ? "the JSON is cut off" : "no JSON at all");
+}
+
+/* Reads a whole text; NULL if it isn't JSON (or memory ran out: arena->failed). */
+static tarimg_value *tarimg_parse_json(tarimg_arena *arena, const char *text, size_t size, int max_depth) {
+    tarimg_reader reader;
+    int good;
+    tarimg_reader_init(&reader, arena, max_depth, NULL, NULL);
+    good = tarimg_reader_feed(&reader, text, size) && tarimg_reader_finish(&reader);
+    if (reader.result == TARASH_IMAGE_ERROR_OUT_OF_MEMORY) arena->failed = 1;
+    tarimg_reader_free(&reader);
+    return good ? reader.root : NULL;
+}
+/* >>media */
+/* What the bytes of an image say about themselves, and a PNG writer for raw pixels and masks.
+   Nothing here allocates or keeps state, and no byte beyond the given size is read. Sniffing treats its bytes
+   as a prefix that may grow: once an answer is settled (tarimg_sniff_needs_more is 0), no further byte
+   changes it. The writer's output depends on the pixels alone: same pixels, same bytes. */
+
+typedef struct tarimg_media {
+    const char *mime_type; /* NULL: no image or video known here */
+    int width;             /* 0: unknown, or not in the bytes at hand */
+    int height;
+} tarimg_media;
+
+#define TARIMG_MEDIA_EDGE_MAX 1000000000u
+
+/* ---- bounded reading */
+
+typedef struct tarimg_view {
+    const unsigned char *data;
+    size_t size;
+    int grows; /* nonzero: bytes that aren't at hand follow these */
+} tarimg_view;
+
+typedef struct tarimg_media_probe {
+    tarimg_media media;
+    int open; /* nonzero: more bytes could change the answer */
+} tarimg_media_probe;
+
+typedef enum tarimg_media_found {
+    TARIMG_FOUND_NO = 0,
+    TARIMG_FOUND_CUT = 1,
+    TARIMG_FOUND_YES = 2
+} tarimg_media_found;
+
+#define TARIMG_NOWHERE SIZE_MAX
+
+static int tarimg_view_has(const tarimg_view *view, size_t at, size_t count) {
+    return at <= view->size && count <= view->size - at;
+}
+
+/* An integer of 1 to 4 bytes; 0 if it isn't wholly there. */
+static uint32_t tarimg_view_integer(const tarimg_view *view, size_t at, size_t count, int big_endian) {
+    uint32_t value = 0;
+    size_t i;
+    if (!tarimg_view_has(view, at, count)) return 0;
+    for (i = 0; i < count; ++i) value = value << 8 | view->data[big_endian ? at + i : at + count - 1 - i];
+    return value;
+}
+
+static uint32_t tarimg_view_be(const tarimg_view *view, size_t at, size_t count) {
+    return tarimg_view_integer(view, at, count, 1);
+}
+
+static uint32_t tarimg_view_le(const tarimg_view *view, size_t at, size_t count) {
+    return tarimg_view_integer(view, at, count, 0);
+}
+
+static tarimg_view tarimg_view_slice(const tarimg_view *view, size_t begin, size_t end) {
+    tarimg_view slice;
+    slice.data = view->data + begin;
+    slice.size = end - begin;
+    slice.grows = view->grows && end == view->size;
+    return slice;
+}
+
+/* Do the bytes start with the pattern, in which '.' is any byte? CUT if they do as far as they go. */
+static tarimg_media_found tarimg_view_match(const tarimg_view *view, size_t at, const char *pattern,
+                                            size_t length) {
+    size_t i;
+    for (i = 0; i < length; ++i) {
+        if (!tarimg_view_has(view, at, i + 1)) return TARIMG_FOUND_CUT;
+        if (pattern[i] != '.' && view->data[at + i] != (unsigned char)pattern[i]) return TARIMG_FOUND_NO;
+    }
+    return TARIMG_FOUND_YES;
+}
+
+/* The place just after the first occurrence, or NOWHERE. */
+static size_t tarimg_view_after(const tarimg_view *view, size_t at, const char *text, size_t length) {
+    for (; tarimg_view_has(view, at, length); ++at)
+        if (memcmp(view->data + at, text, length) == 0) return at + length;
+    return TARIMG_NOWHERE;
+}
+
+static void tarimg_probe_edges(tarimg_media_probe *probe, uint32_t width, uint32_t height) {
+    if (width < 1 || width > TARIMG_MEDIA_EDGE_MAX || height < 1 || height > TARIMG_MEDIA_EDGE_MAX) return;
+    probe->media.width = (int)width;
+    probe->media.height = (int)height;
+}
+
+/* ---- PNG, GIF, BMP, ICO */
+
+static void tarimg_probe_png(const tarimg_view *view, tarimg_media_probe *probe) {
+    tarimg_media_found header = tarimg_view_match(view, 12, "IHDR", 4);
+    probe->open = header != TARIMG_FOUND_NO && !tarimg_view_has(view, 0, 24);
+    if (header == TARIMG_FOUND_YES && !probe->open)
+        tarimg_probe_edges(probe, tarimg_view_be(view, 16, 4), tarimg_view_be(view, 20, 4));
+}
+
+static void tarimg_probe_gif(const tarimg_view *view, tarimg_media_probe *probe) {
+    probe->open = !tarimg_view_has(view, 0, 10);
+    if (!probe->open) tarimg_probe_edges(probe, tarimg_view_le(view, 6, 2), tarimg_view_le(view, 8, 2));
+}
+
+static int tarimg_bmp_header_known(uint32_t size) {
+    static const unsigned char sizes[] = {12, 16, 40, 52, 56, 64, 108, 124};
+    size_t i;
+    for (i = 0; i < sizeof sizes; ++i)
+        if (sizes[i] == size) return 1;
+    return 0;
+}
+
+/* "BM" alone is too weak: any text may start so. The size of the second header tells. */
+static void tarimg_probe_bmp(const tarimg_view *view, tarimg_media_probe *probe) {
+    uint32_t header = tarimg_view_le(view, 14, 4);
+    uint32_t height = tarimg_view_le(view, 22, 4);
+    probe->open = !tarimg_view_has(view, 0, 26);
+    if (!tarimg_bmp_header_known(header)) {
+        probe->media.mime_type = NULL;
+        probe->open = !tarimg_view_has(view, 0, 18);
+    } else if (header == 12) {
+        tarimg_probe_edges(probe, tarimg_view_le(view, 18, 2), tarimg_view_le(view, 20, 2));
+        probe->open = !tarimg_view_has(view, 0, 22);
+    } else if (!probe->open) {
+        tarimg_probe_edges(probe, tarimg_view_le(view, 18, 4),
+                           height >> 31 ? 0u - height : height); /* top-down */
+    }
+}
+
+static uint32_t tarimg_ico_edge(const tarimg_view *view, size_t at) {
+    uint32_t edge = tarimg_view_le(view, at, 1);
+    return edge ? edge : 256;
+}
+
+/* An icon is as large as its largest picture. */
+static void tarimg_probe_ico(const tarimg_view *view, tarimg_media_probe *probe) {
+    uint32_t count = tarimg_view_le(view, 4, 2), width = 0, height = 0;
+    size_t at = 6;
+    probe->open = !tarimg_view_has(view, 0, 6 + (size_t)count * 16);
+    if (!count) probe->media.mime_type = NULL;
+    if (!count || probe->open) return;
+    for (; count; --count, at += 16) {
+        uint32_t w = tarimg_ico_edge(view, at), h = tarimg_ico_edge(view, at + 1);
+        if (w * h <= width * height) continue;
+        width = w;
+        height = h;
+    }
+    tarimg_probe_edges(probe, width, height);
+}
+
+/* ---- JPEG */
+
+enum { TARIMG_JPEG_EOI = 0xD9, TARIMG_JPEG_SOS = 0xDA, TARIMG_JPEG_CUT = -1, TARIMG_JPEG_BROKEN = -2 };
+
+static int tarimg_jpeg_is_frame(int marker) {
+    return marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+}
+
+/* Markers without a segment; and stuffing, which isn't one. */
+static int tarimg_jpeg_is_bare(int marker) {
+    return marker <= 0x01 || (marker >= 0xD0 && marker <= 0xD8);
+}
+
+/* Steps over what precedes a marker, fill bytes and the marker itself. */
+static int tarimg_jpeg_marker(const tarimg_view *view, size_t *at) {
+    size_t i = *at;
+    while (i < view->size && view->data[i] != 0xFF) ++i;
+    while (i < view->size && view->data[i] == 0xFF) ++i;
+    *at = i;
+    if (i == view->size) return TARIMG_JPEG_CUT;
+    *at += 1;
+    return view->data[i];
+}
+
+/* Walks to the first scan, or the frame header before it. *at is then where the marker's segment begins. */
+static int tarimg_jpeg_seek(const tarimg_view *view, int stop_at_frame, size_t *at) {
+    int marker;
+    *at = 2;
+    while ((marker = tarimg_jpeg_marker(view, at)) != TARIMG_JPEG_CUT) {
+        size_t length = tarimg_view_be(view, *at, 2);
+        if (tarimg_jpeg_is_bare(marker)) continue;
+        if (marker == TARIMG_JPEG_EOI || marker == TARIMG_JPEG_SOS) return marker;
+        if (stop_at_frame && tarimg_jpeg_is_frame(marker)) return marker;
+        if (!tarimg_view_has(view, *at, 2)) return TARIMG_JPEG_CUT;
+        if (length < 2) return TARIMG_JPEG_BROKEN;
+        if (!tarimg_view_has(view, *at, length)) return TARIMG_JPEG_CUT;
+        *at += length;
+    }
+    return marker;
+}
+
+static void tarimg_probe_jpeg(const tarimg_view *view, tarimg_media_probe *probe) {
+    size_t at;
+    int marker = tarimg_jpeg_seek(view, 1, &at), is_frame = tarimg_jpeg_is_frame(marker);
+    probe->open = marker == TARIMG_JPEG_CUT || (is_frame && !tarimg_view_has(view, at, 7));
+    if (is_frame && !probe->open)
+        tarimg_probe_edges(probe, tarimg_view_be(view, at + 5, 2), tarimg_view_be(view, at + 3, 2));
+}
+
+/* ---- WebP */
+
+static void tarimg_probe_vp8(const tarimg_view *view, tarimg_media_probe *probe) {
+    if (tarimg_view_match(view, 23, "\x9D\x01\x2A", 3) != TARIMG_FOUND_YES) return;
+    tarimg_probe_edges(probe, tarimg_view_le(view, 26, 2) & 0x3FFF, tarimg_view_le(view, 28, 2) & 0x3FFF);
+}
+
+static void tarimg_probe_vp8l(const tarimg_view *view, tarimg_media_probe *probe) {
+    uint32_t bits = tarimg_view_le(view, 21, 4);
+    if (tarimg_view_le(view, 20, 1) != 0x2F) return;
+    tarimg_probe_edges(probe, (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1);
+}
+
+static void tarimg_probe_vp8x(const tarimg_view *view, tarimg_media_probe *probe) {
+    tarimg_probe_edges(probe, tarimg_view_le(view, 24, 3) + 1, tarimg_view_le(view, 27, 3) + 1);
+}
+
+typedef void (*tarimg_probe_fn)(const tarimg_view *view, tarimg_media_probe *probe);
+
+static void tarimg_probe_webp(const tarimg_view *view, tarimg_media_probe *probe) {
+    static const struct {
+        char chunk[5];
+        unsigned char needs;
+        tarimg_probe_fn probe_fn;
+    } kinds[] = {
+        {"VP8 ", 30, tarimg_probe_vp8}, {"VP8L", 25, tarimg_probe_vp8l}, {"VP8X", 30, tarimg_probe_vp8x}};
+    size_t i;
+    for (i = 0; i < sizeof kinds / sizeof kinds[0]; ++i) {
+        tarimg_media_found found = tarimg_view_match(view, 12, kinds[i].chunk, 4);
+        if (found == TARIMG_FOUND_NO) continue;
+        probe->open = !tarimg_view_has(view, 0, kinds[i].needs);
+        if (!probe->open) kinds[i].probe_fn(view, probe);
+        return;
+    }
+}
+
+/* ---- AVIF, HEIC, MP4: files of boxes */
+
+typedef struct tarimg_box {
+    const unsigned char *type;
+    tarimg_view body; /* clipped to its parent */
+} tarimg_box;
+
+/* A size of 1 means that 64 bits follow, 0 that the box goes on to the end of its parent. */
+static uint64_t tarimg_box_size(const tarimg_view *parent, size_t at, size_t *header) {
+    uint64_t size = tarimg_view_be(parent, at, 4);
+    *header = size == 1 ? 16 : 8;
+    if (size == 1)
+        return (uint64_t)tarimg_view_be(parent, at + 8, 4) << 32 | tarimg_view_be(parent, at + 12, 4);
+    return size ? size : UINT64_MAX;
+}
+
+/* Reads the box at *at and steps over it. NO: there is no further one. CUT: it is not at hand. */
+static tarimg_media_found tarimg_box_next(const tarimg_view *parent, size_t *at, tarimg_box *box) {
+    size_t header, rest = parent->size - *at;
+    uint64_t size = tarimg_box_size(parent, *at, &header);
+    if (rest < header) return parent->grows ? TARIMG_FOUND_CUT : TARIMG_FOUND_NO;
+    if (size < header) return TARIMG_FOUND_NO;
+    box->type = parent->data + *at + 4;
+    box->body = tarimg_view_slice(parent, *at + header, size < rest ? *at + (size_t)size : parent->size);
+    box->body.grows = parent->grows && size > rest;
+    *at = size < rest ? *at + (size_t)size : parent->size;
+    return TARIMG_FOUND_YES;
+}
+
+static tarimg_media_found tarimg_box_find(const tarimg_view *parent, const char *type, size_t skip,
+                                          tarimg_view *body) {
+    tarimg_box box;
+    tarimg_media_found found;
+    size_t at = 0;
+    while ((found = tarimg_box_next(parent, &at, &box)) == TARIMG_FOUND_YES) {
+        if (memcmp(box.type, type, 4) != 0) continue;
+        *body = tarimg_view_slice(&box.body, skip < box.body.size ? skip : box.body.size, box.body.size);
+        return TARIMG_FOUND_YES;
+    }
+    return found;
+}
+
+/* Where the properties of an item are listed: a count, then indices. NOWHERE if they aren't. */
+static size_t tarimg_heif_list(const tarimg_view *ipma, uint32_t item) {
+    size_t id_size = tarimg_view_be(ipma, 0, 1) ? 4 : 2, index_size = tarimg_view_be(ipma, 3, 1) & 1 ? 2 : 1,
+           at = 8;
+    while (tarimg_view_has(ipma, at, id_size + 1)) {
+        if (tarimg_view_be(ipma, at, id_size) == item) return at + id_size;
+        at += id_size + 1 + tarimg_view_be(ipma, at + id_size, 1) * index_size;
+    }
+    return TARIMG_NOWHERE;
+}
+
+static int tarimg_heif_is_listed(const tarimg_view *ipma, size_t list, uint32_t property) {
+    size_t index_size = tarimg_view_be(ipma, 3, 1) & 1 ? 2 : 1;
+    uint32_t count = tarimg_view_be(ipma, list, 1), mask = index_size == 2 ? 0x7FFF : 0x7F;
+    for (++list; count; --count, list += index_size)
+        if ((tarimg_view_be(ipma, list, index_size) & mask) == property) return 1;
+    return 0;
+}
+
+/* The size of the primary item; tiles and thumbnails have sizes, too. If it isn't known which one that is,
+   the largest. */
+static void tarimg_heif_edges(const tarimg_view *ipco, const tarimg_view *ipma, size_t list,
+                              tarimg_media_probe *probe) {
+    uint32_t width = 0, height = 0, property;
+    tarimg_box box;
+    size_t at = 0;
+    for (property = 1; tarimg_box_next(ipco, &at, &box) == TARIMG_FOUND_YES; ++property) {
+        uint32_t w = tarimg_view_be(&box.body, 4, 4), h = tarimg_view_be(&box.body, 8, 4);
+        if (memcmp(box.type, "ispe", 4) != 0 || (uint64_t)w * h <= (uint64_t)width * height) continue;
+        if (list != TARIMG_NOWHERE && !tarimg_heif_is_listed(ipma, list, property)) continue;
+        width = w;
+        height = h;
+    }
+    tarimg_probe_edges(probe, width, height);
+}
+
+static void tarimg_probe_heif(const tarimg_view *view, tarimg_media_probe *probe) {
+    tarimg_view meta, iprp, ipco, pitm, ipma;
+    size_t list = TARIMG_NOWHERE;
+    tarimg_media_found found = tarimg_box_find(view, "meta", 4, &meta); /* after version and flags */
+    probe->open = found == TARIMG_FOUND_CUT || (found == TARIMG_FOUND_YES && meta.grows);
+    if (found != TARIMG_FOUND_YES || probe->open) return;
+    if (tarimg_box_find(&meta, "iprp", 0, &iprp) != TARIMG_FOUND_YES) return;
+    if (tarimg_box_find(&iprp, "ipco", 0, &ipco) != TARIMG_FOUND_YES) return;
+    memset(&ipma, 0, sizeof ipma);
+    if (tarimg_box_find(&meta, "pitm", 0, &pitm) == TARIMG_FOUND_YES &&
+        tarimg_box_find(&iprp, "ipma", 0, &ipma) == TARIMG_FOUND_YES)
+        list = tarimg_heif_list(&ipma, tarimg_view_be(&pitm, 4, tarimg_view_be(&pitm, 0, 1) ? 4 : 2));
+    tarimg_heif_edges(&ipco, &ipma, list, probe);
+}
+
+enum { TARIMG_BRAND_WEAK = 1, TARIMG_BRAND_OPEN = 2, TARIMG_BRAND_SURE = 3 };
+
+/* WEAK settles it as the major brand only, SURE anywhere; OPEN leaves it to the brands that follow. */
+typedef struct tarimg_brand {
+    char pattern[5];
+    unsigned char strength;
+    const char *mime_type;
+    tarimg_probe_fn probe_fn;
+} tarimg_brand;
+
+static const tarimg_brand tarimg_brands[] = {
+    {"avif", TARIMG_BRAND_SURE, "image/avif", tarimg_probe_heif},
+    {"avis", TARIMG_BRAND_SURE, "image/avif", tarimg_probe_heif},
+    {"heic", TARIMG_BRAND_SURE, "image/heic", tarimg_probe_heif},
+    {"heix", TARIMG_BRAND_SURE, "image/heic", tarimg_probe_heif},
+    {"heim", TARIMG_BRAND_SURE, "image/heic", tarimg_probe_heif},
+    {"heis", TARIMG_BRAND_SURE, "image/heic", tarimg_probe_heif},
+    {"hev.", TARIMG_BRAND_SURE, "image/heic", tarimg_probe_heif},
+    {"mif1", TARIMG_BRAND_OPEN, "image/heic", tarimg_probe_heif},
+    {"mif2", TARIMG_BRAND_OPEN, "image/heic", tarimg_probe_heif},
+    {"msf1", TARIMG_BRAND_OPEN, "image/heic", tarimg_probe_heif},
+    {"M4A ", TARIMG_BRAND_WEAK, NULL,
+     NULL}, /* these name the MP4 brands as compatible, but are no video of it */
+    {"M4B ", TARIMG_BRAND_WEAK, NULL, NULL},
+    {"qt  ", TARIMG_BRAND_WEAK, NULL, NULL},
+    {"crx ", TARIMG_BRAND_WEAK, NULL, NULL},
+    {"iso.", TARIMG_BRAND_WEAK, "video/mp4", NULL},
+    {"mp4.", TARIMG_BRAND_WEAK, "video/mp4", NULL},
+    {"mp71", TARIMG_BRAND_WEAK, "video/mp4", NULL},
+    {"avc1", TARIMG_BRAND_WEAK, "video/mp4", NULL},
+    {"hvc1", TARIMG_BRAND_WEAK, "video/mp4", NULL},
+    {"av01", TARIMG_BRAND_WEAK, "video/mp4", NULL},
+    {"dash", TARIMG_BRAND_WEAK, "video/mp4", NULL},
+    {"MSNV", TARIMG_BRAND_WEAK, "video/mp4", NULL},
+    {"M4V.", TARIMG_BRAND_WEAK, "video/mp4", NULL},
+};
+
+static const tarimg_brand *tarimg_brand_at(const tarimg_view *body, size_t at) {
+    size_t i;
+    for (i = 0; i < sizeof tarimg_brands / sizeof tarimg_brands[0]; ++i)
+        if (tarimg_view_match(body, at, tarimg_brands[i].pattern, 4) == TARIMG_FOUND_YES)
+            return &tarimg_brands[i];
+    return NULL;
+}
+
+/* The strongest of the brands; nonzero if it is settled. Major brand, its version, then the compatible ones.
+ */
+static int tarimg_brand_choose(const tarimg_view *body, const tarimg_brand **best) {
+    size_t at;
+    for (at = 0, *best = NULL; tarimg_view_has(body, at, 4); at += at ? 4 : 8) {
+        const tarimg_brand *brand = tarimg_brand_at(body, at);
+        if (brand && (!*best || brand->strength > (*best)->strength)) *best = brand;
+        if (*best &&
+            ((*best)->strength == TARIMG_BRAND_SURE || (!at && (*best)->strength == TARIMG_BRAND_WEAK)))
+            return 1;
+    }
+    return !body->grows;
+}
+
+static void tarimg_probe_ftyp(const tarimg_view *view, tarimg_media_probe *probe) {
+    const tarimg_brand *brand;
+    tarimg_box box;
+    size_t at = 0;
+    tarimg_media_found found = tarimg_box_next(view, &at, &box);
+    probe->open = found == TARIMG_FOUND_CUT;
+    if (found != TARIMG_FOUND_YES) return;
+    probe->open = !tarimg_brand_choose(&box.body, &brand);
+    if (!brand) return;
+    probe->media.mime_type = brand->mime_type;
+    if (!probe->open && brand->probe_fn) brand->probe_fn(view, probe);
+}
+
+/* ---- TIFF */
+
+static void tarimg_probe_tiff(const tarimg_view *view, tarimg_media_probe *probe) {
+    int big_endian = view->data[0] == 'M';
+    size_t at = tarimg_view_integer(view, 4, 4, big_endian);
+    uint32_t count = tarimg_view_integer(view, at, 2, big_endian), edges[2] = {0, 0};
+    probe->open = !tarimg_view_has(view, 0, 8) || (at >= 8 && !tarimg_view_has(view, at, 2));
+    if (probe->open || at < 8) return;
+    for (at += 2; count && !(edges[0] && edges[1]); --count, at += 12) {
+        uint32_t tag = tarimg_view_integer(view, at, 2, big_endian);
+        uint32_t type = tarimg_view_integer(view, at + 2, 2, big_endian);
+        probe->open = !tarimg_view_has(view, at, 12);
+        if (probe->open) return;
+        if ((tag == 256 || tag == 257) && (type == 3 || type == 4)) /* a short or a long */
+            edges[tag - 256] = tarimg_view_integer(view, at + 8, type == 3 ? 2 : 4, big_endian);
+    }
+    tarimg_probe_edges(probe, edges[0], edges[1]);
+}
+
+/* ---- SVG */
+
+static int tarimg_svg_is_space(unsigned char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static size_t tarimg_svg_skip_space(const tarimg_view *view, size_t at) {
+    while (at < view->size && tarimg_svg_is_space(view->data[at])) ++at;
+    return at;
+}
+
+static size_t tarimg_svg_skip_digits(const tarimg_view *view, size_t at) {
+    while (at < view->size && view->data[at] >= '0' && view->data[at] <= '9') ++at;
+    return at;
+}
+
+/* A doctype ends at the first '>' that isn't in quotes, in a comment or in the [internal subset]. */
+static size_t tarimg_svg_after_doctype(const tarimg_view *view, size_t at) {
+    int inside = 0;
+    while (at < view->size) {
+        char c = (char)view->data[at];
+        if (c == '"' || c == '\'') {
+            at = tarimg_view_after(view, at + 1, &c, 1);
+        } else if (tarimg_view_match(view, at, "<!--", 4) == TARIMG_FOUND_YES) {
+            at = tarimg_view_after(view, at + 4, "-->", 3);
+        } else {
+            ++at;
+            if (c == '>' && !inside) return at;
+            inside = c == '[' || (inside && c != ']');
+        }
+    }
+    return TARIMG_NOWHERE;
+}
+
+/* Steps over one declaration, comment or doctype. NO: there is none at this place. */
+static tarimg_media_found tarimg_svg_skip_prologue(const tarimg_view *view, size_t *at) {
+    static const struct {
+        char begin[10];
+        unsigned char begin_length;
+        char end[4]; /* none: a doctype */
+        unsigned char end_length;
+    } parts[] = {{"<?", 2, "?>", 2}, {"<!--", 4, "-->", 3}, {"<!DOCTYPE", 9, "", 0}};
+    size_t i;
+    for (i = 0; i < sizeof parts / sizeof parts[0]; ++i) {
+        tarimg_media_found found = tarimg_view_match(view, *at, parts[i].begin, parts[i].begin_length);
+        size_t inner;
+        if (found == TARIMG_FOUND_NO) continue;
+        if (found == TARIMG_FOUND_CUT) return found;
+        inner = *at + parts[i].begin_length;
+        inner = parts[i].end_length ? tarimg_view_after(view, inner, parts[i].end, parts[i].end_length)
+                                    : tarimg_svg_after_doctype(view, inner);
+        if (inner == TARIMG_NOWHERE) return TARIMG_FOUND_CUT;
+        *at = inner;
+        return TARIMG_FOUND_YES;
+    }
+    return TARIMG_FOUND_NO;
+}
+
+/* Steps to what follows "<svg" at the start of a document. */
+static tarimg_media_found tarimg_svg_root(const tarimg_view *view, size_t *at) {
+    static const char bom[] = "\xEF\xBB\xBF";
+    tarimg_media_found found = tarimg_view_match(view, 0, bom, 3);
+    if (found == TARIMG_FOUND_CUT) return found;
+    *at = found == TARIMG_FOUND_YES ? 3 : 0;
+    do {
+        *at = tarimg_svg_skip_space(view, *at);
+        found = tarimg_svg_skip_prologue(view, at);
+    } while (found == TARIMG_FOUND_YES);
+    if (found == TARIMG_FOUND_CUT) return found;
+    found = tarimg_view_match(view, *at, "<svg.", 5);
+    if (found != TARIMG_FOUND_YES) return found;
+    *at += 4;
+    return tarimg_svg_is_space(view->data[*at]) || view->data[*at] == '>' || view->data[*at] == '/'
+               ? TARIMG_FOUND_YES
+               : TARIMG_FOUND_NO;
+}
+
+typedef struct tarimg_svg_attribute {
+    tarimg_view name;
+    tarimg_view value;
+} tarimg_svg_attribute;
+
+static size_t tarimg_svg_name_end(const tarimg_view *view, size_t at) {
+    while (at < view->size && !tarimg_svg_is_space(view->data[at]) && !strchr("=>/\"'<", view->data[at]))
+        ++at;
+    return at;
+}
+
+/* NO: the tag ends here, or is none. */
+static tarimg_media_found tarimg_svg_next(const tarimg_view *view, size_t *at,
+                                          tarimg_svg_attribute *attribute) {
+    size_t begin = tarimg_svg_skip_space(view, *at), end = tarimg_svg_name_end(view, begin);
+    char quote;
+    attribute->name = tarimg_view_slice(view, begin, end);
+    begin = tarimg_svg_skip_space(view, end);
+    if (begin == view->size) return TARIMG_FOUND_CUT;
+    if (view->data[begin] != '=' || !attribute->name.size) return TARIMG_FOUND_NO;
+    begin = tarimg_svg_skip_space(view, begin + 1);
+    if (begin == view->size) return TARIMG_FOUND_CUT;
+    quote = (char)view->data[begin];
+    if (quote != '"' && quote != '\'') return TARIMG_FOUND_NO;
+    end = tarimg_view_after(view, begin + 1, &quote, 1);
+    if (end == TARIMG_NOWHERE) return TARIMG_FOUND_CUT;
+    attribute->value = tarimg_view_slice(view, begin + 1, end - 1);
+    *at = end;
+    return TARIMG_FOUND_YES;
+}
+
+static int tarimg_svg_is_px(const tarimg_view *text, size_t at) {
+    return tarimg_view_has(text, at, 2) && (text->data[at] | 32) == 'p' && (text->data[at + 1] | 32) == 'x';
+}
+
+/* "120", " 120.7px " -> 120; 0 for any other unit. */
+static uint32_t tarimg_svg_pixels(const tarimg_view *text) {
+    uint32_t value = 0;
+    size_t at = tarimg_svg_skip_space(text, 0), end;
+    if (at < text->size && text->data[at] == '+') ++at;
+    for (end = tarimg_svg_skip_digits(text, at); at < end; ++at) {
+        if (value > TARIMG_MEDIA_EDGE_MAX / 10) return 0;
+        value = value * 10 + (uint32_t)(text->data[at] - '0');
+    }
+    if (at < text->size && text->data[at] == '.') at = tarimg_svg_skip_digits(text, at + 1);
+    if (tarimg_svg_is_px(text, at)) at += 2;
+    return tarimg_svg_skip_space(text, at) == text->size ? value : 0;
+}
+
+/* The number at `index` of a list as in "0 0 640,480". */
+static uint32_t tarimg_svg_list_pixels(const tarimg_view *list, int index) {
+    size_t at = 0, begin;
+    do {
+        while (at < list->size && (tarimg_svg_is_space(list->data[at]) || list->data[at] == ',')) ++at;
+        begin = at;
+        while (at < list->size && !tarimg_svg_is_space(list->data[at]) && list->data[at] != ',') ++at;
+    } while (index-- > 0);
+    {
+        tarimg_view number = tarimg_view_slice(list, begin, at);
+        return tarimg_svg_pixels(&number);
+    }
+}
+
+static int tarimg_svg_is_named(const tarimg_svg_attribute *attribute, const char *name) {
+    return attribute->name.size == strlen(name) &&
+           memcmp(attribute->name.data, name, attribute->name.size) == 0;
+}
+
+static void tarimg_probe_svg(const tarimg_view *view, tarimg_media_probe *probe) {
+    uint32_t size[2] = {0, 0}, box[2] = {0, 0};
+    tarimg_svg_attribute attribute;
+    size_t at = 0;
+    tarimg_media_found found = tarimg_svg_root(view, &at);
+    if (found != TARIMG_FOUND_YES) probe->media.mime_type = NULL;
+    probe->open = found == TARIMG_FOUND_CUT;
+    if (found != TARIMG_FOUND_YES) return;
+    while ((found = tarimg_svg_next(view, &at, &attribute)) == TARIMG_FOUND_YES) {
+        if (tarimg_svg_is_named(&attribute, "width")) size[0] = tarimg_svg_pixels(&attribute.value);
+        if (tarimg_svg_is_named(&attribute, "height")) size[1] = tarimg_svg_pixels(&attribute.value);
+        if (!tarimg_svg_is_named(&attribute, "viewBox")) continue;
+        box[0] = tarimg_svg_list_pixels(&attribute.value, 2);
+        box[1] = tarimg_svg_list_pixels(&attribute.value, 3);
+    }
+    probe->open = found == TARIMG_FOUND_CUT;
+    if (probe->open) return;
+    tarimg_probe_edges(probe, box[0], box[1]);
+    tarimg_probe_edges(probe, size[0], size[1]);
+}
+
+/* ---- sniffing */
+
+typedef struct tarimg_media_format {
+    const char *mime_type;
+    const char *magic; /* '.' is any byte */
+    size_t magic_length;
+    tarimg_probe_fn probe_fn; /* may be NULL; may take the type back */
+} tarimg_media_format;
+
+#define TARIMG_MAGIC(text) text, sizeof text - 1
+
+/* Strongest first: the first that fits is it. */
+static const tarimg_media_format tarimg_formats[] = {
+    {"image/png", TARIMG_MAGIC("\x89PNG\r\n\x1A\n"), tarimg_probe_png},
+    {"image/jpeg", TARIMG_MAGIC("\xFF\xD8\xFF"), tarimg_probe_jpeg},
+    {"image/gif", TARIMG_MAGIC("GIF87a"), tarimg_probe_gif},
+    {"image/gif", TARIMG_MAGIC("GIF89a"), tarimg_probe_gif},
+    {"image/webp", TARIMG_MAGIC("RIFF....WEBP"), tarimg_probe_webp},
+    {"image/jxl", TARIMG_MAGIC("\0\0\0\x0CJXL \r\n\x87\n"), NULL},
+    {NULL, TARIMG_MAGIC("....ftyp"), tarimg_probe_ftyp},
+    {"image/tiff", TARIMG_MAGIC("II*\0"), tarimg_probe_tiff},
+    {"image/tiff", TARIMG_MAGIC("MM\0*"), tarimg_probe_tiff},
+    {"image/x-icon", TARIMG_MAGIC("\0\0\1\0"), tarimg_probe_ico},
+    {"image/jxl", TARIMG_MAGIC("\xFF\x0A"), NULL},
+    {"image/bmp", TARIMG_MAGIC("BM"), tarimg_probe_bmp},
+    {"image/svg+xml", TARIMG_MAGIC(""), tarimg_probe_svg},
+};
+
+static tarimg_media_probe tarimg_probe_bytes(const unsigned char *data, size_t size) {
+    tarimg_media_probe probe = {{NULL, 0, 0}, 0};
+    tarimg_view view;
+    int open = 0;
+    size_t i;
+    view.data = data;
+    view.size = size;
+    view.grows = 1;
+    for (i = 0; i < sizeof tarimg_formats / sizeof tarimg_formats[0]; ++i) {
+        const tarimg_media_format *format = &tarimg_formats[i];
+        tarimg_media_found found = tarimg_view_match(&view, 0, format->magic, format->magic_length);
+        if (found == TARIMG_FOUND_CUT) open = 1;
+        if (found != TARIMG_FOUND_YES) continue;
+        probe.media.mime_type = format->mime_type;
+        if (format->probe_fn) format->probe_fn(&view, &probe);
+        break;
+    }
+    probe.open |= open;
+    return probe;
+}
+
+static tarimg_media tarimg_sniff(const unsigned char *data, size_t size) {
+    return tarimg_probe_bytes(data, size).media;
+}
+
+static int tarimg_sniff_needs_more(const unsigned char *data, size_t size) {
+    return tarimg_probe_bytes(data, size).open;
+}
+
+/* ---- file name extensions */
+
+static int tarimg_mime_is(const char *mime, const char *lower) {
+    for (; *lower; ++mime, ++lower)
+        if ((*mime >= 'A' && *mime <= 'Z' ? *mime + 32 : *mime) != *lower) return 0;
+    return *mime == 0 || *mime == ';' || *mime == ' ' || *mime == '\t';
+}
+
+static const char *tarimg_mime_extension(const char *mime) {
+    static const char *const names[][2] = {
+        {"image/png", "png"},      {"image/jpeg", "jpg"},
+        {"image/jpg", "jpg"},      {"image/gif", "gif"},
+        {"image/webp", "webp"},    {"image/bmp", "bmp"},
+        {"image/x-ms-bmp", "bmp"}, {"image/avif", "avif"},
+        {"image/heic", "heic"},    {"image/heif", "heic"},
+        {"image/tiff", "tiff"},    {"image/x-icon", "ico"},
+        {"image/jxl", "jxl"},      {"image/svg+xml", "svg"},
+        {"video/mp4", "mp4"},      {"image/vnd.microsoft.icon", "ico"},
+    };
+    size_t i;
+    while (mime && (*mime == ' ' || *mime == '\t')) ++mime;
+    for (i = 0; mime && i < sizeof names / sizeof names[0]; ++i)
+        if (tarimg_mime_is(mime, names[i][0])) return names[i][1];
+    return "bin";
+}
+
+/* ---- completeness */
+
+static int tarimg_png_is_complete(const tarimg_view *view) {
+    return tarimg_view_after(view, 8, "IEND\xAE\x42\x60\x82", 8) != TARIMG_NOWHERE;
+}
+
+/* Searched after the first scan begins, as a thumbnail in the header has an end of its own. */
+static int tarimg_jpeg_is_complete(const tarimg_view *view) {
+    size_t at;
+    int marker = tarimg_jpeg_seek(view, 0, &at);
+    if (marker == TARIMG_JPEG_SOS) return tarimg_view_after(view, at, "\xFF\xD9", 2) != TARIMG_NOWHERE;
+    return marker != TARIMG_JPEG_CUT;
+}
+
+static int tarimg_webp_is_complete(const tarimg_view *view) {
+    return view->size - 8 >= tarimg_view_le(view, 4, 4);
+}
+
+static size_t tarimg_gif_colors_size(const tarimg_view *view, size_t at) {
+    uint32_t flags = tarimg_view_le(view, at, 1);
+    return flags & 0x80 ? (size_t)3 << ((flags & 7) + 1) : 0;
+}
+
+/* The place after the zero that ends a chain of sub-blocks. */
+static size_t tarimg_gif_skip_data(const tarimg_view *view, size_t at) {
+    while (at < view->size && view->data[at]) at += (size_t)view->data[at] + 1;
+    return at < view->size ? at + 1 : view->size;
+}
+
+static int tarimg_gif_is_complete(const tarimg_view *view) {
+    size_t at = 13 + tarimg_gif_colors_size(view, 10);
+    while (at < view->size && (view->data[at] == 0x21 || view->data[at] == 0x2C)) {
+        int is_image = view->data[at] == 0x2C;
+        at = tarimg_gif_skip_data(view, is_image ? at + 11 + tarimg_gif_colors_size(view, at + 9) : at + 2);
+    }
+    return at < view->size; /* the trailer; or what only a broken file has here */
+}
+
+static int tarimg_is_complete(const unsigned char *data, size_t size) {
+    static const struct {
+        const char *mime_type;
+        int (*is_complete_fn)(const tarimg_view *view);
+    } checks[] = {{"image/png", tarimg_png_is_complete},
+                  {"image/jpeg", tarimg_jpeg_is_complete},
+                  {"image/gif", tarimg_gif_is_complete},
+                  {"image/webp", tarimg_webp_is_complete}};
+    const char *mime_type = tarimg_sniff(data, size).mime_type;
+    tarimg_view view;
+    size_t i;
+    view.data = data;
+    view.size = size;
+    view.grows = 0;
+    for (i = 0; mime_type && i < sizeof checks / sizeof checks[0]; ++i)
+        if (strcmp(checks[i].mime_type, mime_type) == 0) return checks[i].is_complete_fn(&view);
+    return 1;
+}
+
+/* ---- PNG writer: fixed Huffman codes, matches within two rows at a few likely distances and a hashed one */
+
+typedef int (*tarimg_png_row_fn)(void *context, uint32_t y, unsigned char *row);
+typedef int (*tarimg_png_write_fn)(void *context, const void *data, size_t size);
+
+#define TARIMG_PNG_CHUNK      8192
+#define TARIMG_PNG_MATCH_MAX  258
+#define TARIMG_PNG_WINDOW     32768
+#define TARIMG_PNG_EDGE_MAX   0x7FFFFFFFu
+#define TARIMG_PNG_DISTANCES  3
+#define TARIMG_PNG_END_SYMBOL 256
+#define TARIMG_PNG_KEY        4 /* bytes that are hashed */
+#define TARIMG_PNG_HASH_BITS  11
+
+typedef struct tarimg_png_distance {
+    size_t distance;
+    uint32_t code; /* with its extra bits, as they are put into the stream */
+    unsigned bits;
+} tarimg_png_distance;
+
+typedef struct tarimg_png_match {
+    size_t length; /* 0: none is better than a literal */
+    size_t saved;  /* bits */
+    tarimg_png_distance distance;
+} tarimg_png_match;
+
+typedef struct tarimg_png {
+    tarimg_png_write_fn write_fn;
+    void *write_context;
+    int result; /* sticky: after a failure nothing is written */
+    uint32_t adler;
+    uint64_t pending; /* bits not yet written, lowest first; fewer than 32 between calls */
+    unsigned pending_count;
+    size_t used;         /* bytes of the chunk's data */
+    uint16_t codes[288]; /* of literals and lengths: reversed code << 4 | bits */
+    tarimg_png_distance distances[TARIMG_PNG_DISTANCES];
+    size_t distance_count;
+    uint32_t position;                                 /* of the row in the filtered bytes, modulo 2^32 */
+    uint32_t recent[1 << TARIMG_PNG_HASH_BITS];        /* where bytes of that hash were last */
+    unsigned char chunk[4 + 4 + TARIMG_PNG_CHUNK + 4]; /* length, type, data, CRC */
+} tarimg_png;
+
+/* One row on its way: what was asked for, the row above it, and the last two filtered ones side by side. */
+typedef struct tarimg_png_rows {
+    unsigned char *raw;
+    unsigned char *above;
+    unsigned char *window;
+    size_t length; /* bytes of a raw row; a filtered one has its filter type in front */
+    size_t pixel;  /* bytes */
+} tarimg_png_rows;
+
+static uint32_t tarimg_png_crc(const unsigned char *data, size_t size) {
+    static const uint32_t table[16] = {0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4,
+                                       0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
+                                       0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
+    uint32_t crc = 0xFFFFFFFFu;
+    size_t i;
+    for (i = 0; i < size; ++i) {
+        crc ^= data[i];
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
+    }
+    return ~crc;
+}
+
+/* 5552 is the most bytes after which the sums still fit 32 bits. */
+static uint32_t tarimg_png_adler(uint32_t adler, const unsigned char *data, size_t size) {
+    uint32_t low = adler & 0xFFFF, high = adler >> 16;
+    while (size) {
+        size_t i, count = size < 5552 ? size : 5552;
+        for (i = 0; i < count; ++i) {
+            low += data[i];
+            high += low;
+        }
+        low %= 65521;
+        high %= 65521;
+        data += count;
+        size -= count;
+    }
+    return high << 16 | low;
+}
+
+static void tarimg_png_store(unsigned char *at, uint32_t value) {
+    at[0] = (unsigned char)(value >> 24);
+    at[1] = (unsigned char)(value >> 16 & 0xFF);
+    at[2] = (unsigned char)(value >> 8 & 0xFF);
+    at[3] = (unsigned char)(value & 0xFF);
+}
+
+static void tarimg_png_send(tarimg_png *png, const void *data, size_t size) {
+    if (!png->result) png->result = png->write_fn(png->write_context, data, size);
+}
+
+/* Sends the data gathered so far as a chunk of that type. */
+static void tarimg_png_flush(tarimg_png *png, const char *type) {
+    size_t used = png->used;
+    tarimg_png_store(png->chunk, (uint32_t)used);
+    memcpy(png->chunk + 4, type, 4);
+    tarimg_png_store(png->chunk + 8 + used, tarimg_png_crc(png->chunk + 4, used + 4));
+    tarimg_png_send(png, png->chunk, used + 12);
+    png->used = 0;
+}
+
+static void tarimg_png_put_byte(tarimg_png *png, uint32_t byte) {
+    png->chunk[8 + png->used++] = (unsigned char)(byte & 0xFF);
+    if (png->used == TARIMG_PNG_CHUNK) tarimg_png_flush(png, "IDAT");
+}
+
+static void tarimg_png_put_word(tarimg_png *png, uint32_t word) {
+    int shift;
+    for (shift = 24; shift >= 0; shift -= 8) tarimg_png_put_byte(png, word >> shift);
+}
+
+static void tarimg_png_put_pending(tarimg_png *png, unsigned bits) {
+    unsigned i;
+    for (i = 0; i < bits; i += 8, png->pending >>= 8)
+        tarimg_png_put_byte(png, (uint32_t)(png->pending & 0xFF));
+    png->pending_count = png->pending_count - bits;
+}
+
+static void tarimg_png_put_bits(tarimg_png *png, uint32_t value, unsigned count) {
+    png->pending |= (uint64_t)value << png->pending_count;
+    png->pending_count += count;
+    if (png->pending_count >= 32) tarimg_png_put_pending(png, 32);
+}
+
+static void tarimg_png_put_symbol(tarimg_png *png, size_t symbol) {
+    tarimg_png_put_bits(png, (uint32_t)png->codes[symbol] >> 4, png->codes[symbol] & 15u);
+}
+
+/* Huffman codes go into the stream with their highest bit first, all else with the lowest. */
+static uint32_t tarimg_png_reverse(uint32_t code, unsigned bits) {
+    uint32_t reversed = 0;
+    for (; bits; --bits, code >>= 1) reversed = reversed << 1 | (code & 1);
+    return reversed;
+}
+
+static void tarimg_png_make_codes(tarimg_png *png) {
+    static const struct {
+        uint16_t first, end, code, bits;
+    } ranges[] = {{0, 144, 0x30, 8}, {144, 256, 0x190, 9}, {256, 280, 0, 7}, {280, 288, 0xC0, 8}};
+    size_t i;
+    uint32_t symbol;
+    for (i = 0; i < sizeof ranges / sizeof ranges[0]; ++i)
+        for (symbol = ranges[i].first; symbol < ranges[i].end; ++symbol) {
+            uint32_t code = tarimg_png_reverse(ranges[i].code + symbol - ranges[i].first, ranges[i].bits);
+            png->codes[symbol] = (uint16_t)(code << 4 | ranges[i].bits);
+        }
+}
+
+/* From 4 on, two distance codes share each number of extra bits. */
+static tarimg_png_distance tarimg_png_make_distance(size_t distance) {
+    tarimg_png_distance made;
+    uint32_t rest = (uint32_t)distance - 1, extra = 0;
+    while (rest >> extra > 3) ++extra;
+    made.distance = distance;
+    made.code = tarimg_png_reverse((rest >> extra) + 2 * extra, 5) | (rest & ((1u << extra) - 1)) << 5;
+    made.bits = 5 + extra;
+    return made;
+}
+
+static void tarimg_png_add_distance(tarimg_png *png, size_t distance) {
+    if (distance <= TARIMG_PNG_WINDOW)
+        png->distances[png->distance_count++] = tarimg_png_make_distance(distance);
+}
+
+static void tarimg_png_put_match(tarimg_png *png, const tarimg_png_match *match) {
+    static const uint16_t bases[] = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
+                                     31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
+    static const unsigned char extras[] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
+                                           2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
+    size_t i = 0;
+    while (i + 1 < sizeof extras && bases[i + 1] <= match->length) ++i;
+    tarimg_png_put_symbol(png, 257 + i);
+    tarimg_png_put_bits(png, (uint32_t)(match->length - bases[i]), extras[i]);
+    tarimg_png_put_bits(png, match->distance.code, match->distance.bits);
+}
+
+static size_t tarimg_png_match_length(const unsigned char *at, size_t distance, size_t limit) {
+    const unsigned char *from = at - distance;
+    size_t length = 0;
+    while (length < limit && at[length] == from[length]) ++length;
+    return length;
+}
+
+static void tarimg_png_try(tarimg_png_match *best, const unsigned char *at, size_t limit,
+                           const tarimg_png_distance *distance) {
+    size_t length = tarimg_png_match_length(at, distance->distance, limit);
+    if (length < 3 || length * 8 <= best->saved + distance->bits) return;
+    best->length = length;
+    best->saved = length * 8 - distance->bits;
+    best->distance = *distance;
+}
+
+static size_t tarimg_png_hash(const unsigned char *at) {
+    uint32_t key = at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+    return (uint32_t)(key * 2654435761u) >> (32 - TARIMG_PNG_HASH_BITS);
+}
+
+/* Where the same bytes were last, if they were: a hint, as hashes collide and positions wrap. */
+static void tarimg_png_try_recent(const tarimg_png *png, tarimg_png_match *best, const unsigned char *row,
+                                  size_t i, size_t history, size_t limit) {
+    uint32_t back = png->position + (uint32_t)i - png->recent[tarimg_png_hash(row + i)];
+    tarimg_png_distance distance;
+    if (back < 1 || back > history || back > TARIMG_PNG_WINDOW) return;
+    if (memcmp(row + i, row + i - back, TARIMG_PNG_KEY) != 0) return;
+    distance = tarimg_png_make_distance(back);
+    tarimg_png_try(best, row + i, limit, &distance);
+}
+
+/* The match that saves the most bits; `above` is how much of the row before there is to refer to. */
+static tarimg_png_match tarimg_png_choose(const tarimg_png *png, const unsigned char *row, size_t i,
+                                          size_t length, size_t above) {
+    tarimg_png_match best;
+    size_t k, limit = length - i < TARIMG_PNG_MATCH_MAX ? length - i : TARIMG_PNG_MATCH_MAX;
+    memset(&best, 0, sizeof best);
+    best.saved = 8; /* what a length takes */
+    for (k = 0; k < png->distance_count && best.length < limit; ++k)
+        if (png->distances[k].distance <= above + i)
+            tarimg_png_try(&best, row + i, limit, &png->distances[k]);
+    if (best.length < limit && limit >= TARIMG_PNG_KEY)
+        tarimg_png_try_recent(png, &best, row, i, above + i, limit);
+    return best;
+}
+
+/* Packs the second row of the window. */
+static void tarimg_png_pack(tarimg_png *png, const unsigned char *row, size_t length, size_t above) {
+    size_t i = 0, end;
+    while (i < length) {
+        tarimg_png_match match = tarimg_png_choose(png, row, i, length, above);
+        if (match.length)
+            tarimg_png_put_match(png, &match);
+        else
+            tarimg_png_put_symbol(png, row[i]);
+        for (end = i + (match.length ? match.length : 1); i < end; ++i)
+            if (length - i >= TARIMG_PNG_KEY)
+                png->recent[tarimg_png_hash(row + i)] = png->position + (uint32_t)i;
+    }
+    png->position += (uint32_t)length;
+}
+
+static void tarimg_png_filter_none(const tarimg_png_rows *rows, unsigned char *out) {
+    memcpy(out, rows->raw, rows->length);
+}
+
+static void tarimg_png_filter_sub(const tarimg_png_rows *rows, unsigned char *out) {
+    size_t i;
+    memcpy(out, rows->raw, rows->pixel);
+    for (i = rows->pixel; i < rows->length; ++i)
+        out[i] = (unsigned char)((rows->raw[i] - rows->raw[i - rows->pixel]) & 0xFF);
+}
+
+static void tarimg_png_filter_up(const tarimg_png_rows *rows, unsigned char *out) {
+    size_t i;
+    for (i = 0; i < rows->length; ++i) out[i] = (unsigned char)((rows->raw[i] - rows->above[i]) & 0xFF);
+}
+
+/* The sum of the bytes' distances from 0: what is near it tends to pack well. */
+static uint64_t tarimg_png_cost(const unsigned char *row, size_t length) {
+    uint64_t sum = 0;
+    size_t i;
+    for (i = 0; i < length; ++i) sum += row[i] < 128 ? row[i] : 256u - row[i];
+    return sum;
+}
+
+/* Filters into the second row of the window, in the best of the ways. */
+static void tarimg_png_filter(const tarimg_png_rows *rows) {
+    static void (*const filters[])(const tarimg_png_rows *, unsigned char *) = {
+        tarimg_png_filter_none, tarimg_png_filter_sub, tarimg_png_filter_up};
+    const size_t count = sizeof filters / sizeof filters[0];
+    unsigned char *out = rows->window + rows->length + 1;
+    uint64_t best = UINT64_MAX;
+    size_t i, last = 0;
+    for (i = 0; i < count; ++i) {
+        uint64_t cost;
+        filters[i](rows, out + 1);
+        cost = tarimg_png_cost(out + 1, rows->length);
+        if (cost > best) continue;
+        best = cost;
+        out[0] = (unsigned char)i;
+        last = i;
+    }
+    if (last + 1 < count) filters[last](rows, out + 1);
+}
+
+static void tarimg_png_add_row(tarimg_png *png, tarimg_png_rows *rows, uint32_t y) {
+    size_t length = rows->length + 1;
+    unsigned char *filtered = rows->window + length, *raw = rows->raw;
+    tarimg_png_filter(rows);
+    png->adler = tarimg_png_adler(png->adler, filtered, length);
+    tarimg_png_pack(png, filtered, length, y ? length : 0);
+    memcpy(rows->window, filtered, length);
+    rows->raw = rows->above;
+    rows->above = raw;
+}
+
+static void tarimg_png_begin(tarimg_png *png, uint32_t width, uint32_t height, int channels,
+                             size_t row_length) {
+    static const unsigned char color_types[] = {0, 4, 2, 6};
+    static const unsigned char signature[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+    tarimg_png_send(png, signature, sizeof signature);
+    tarimg_png_put_word(png, width);
+    tarimg_png_put_word(png, height);
+    tarimg_png_put_byte(png, 8); /* bits per channel */
+    tarimg_png_put_byte(png, color_types[channels - 1]);
+    tarimg_png_put_byte(png, 0); /* compression, filtering and interlacing are the plain ones */
+    tarimg_png_put_byte(png, 0);
+    tarimg_png_put_byte(png, 0);
+    tarimg_png_flush(png, "IHDR");
+    tarimg_png_put_byte(png, 0x78); /* deflate with a 32 KiB window, packed quickly */
+    tarimg_png_put_byte(png, 0x01);
+    tarimg_png_put_bits(png, 3, 3); /* the last block is the only one, with fixed codes */
+    tarimg_png_make_codes(png);
+    tarimg_png_add_distance(png, 1);
+    if (channels > 1) tarimg_png_add_distance(png, (size_t)channels);
+    tarimg_png_add_distance(png, row_length + 1);
+}
+
+static void tarimg_png_end(tarimg_png *png) {
+    tarimg_png_put_symbol(png, TARIMG_PNG_END_SYMBOL);
+    tarimg_png_put_pending(png, png->pending_count);
+    tarimg_png_put_word(png, png->adler);
+    if (png->used) tarimg_png_flush(png, "IDAT");
+    tarimg_png_flush(png, "IEND");
+}
+
+/* Two raw rows and two filtered ones; 0 for a bad argument. */
+static size_t tarimg_png_scratch_size(uint32_t width, int channels) {
+    if (width < 1 || width > TARIMG_PNG_EDGE_MAX || channels < 1 || channels > 4) return 0;
+    if (width > (SIZE_MAX - 2) / 4 / (size_t)channels) return 0;
+    return (size_t)width * (size_t)channels * 4 + 2;
+}
+
+/* 0, or the first failure of a callback, or -1 for a bad argument. `rows` is of tarimg_png_scratch_size
+ * bytes. */
+static int tarimg_png_write(uint32_t width, uint32_t height, int channels, tarimg_png_row_fn row_fn,
+                            void *row_context, unsigned char *rows, tarimg_png_write_fn write_fn,
+                            void *write_context) {
+    tarimg_png png;
+    tarimg_png_rows state;
+    uint32_t y;
+    if (!tarimg_png_scratch_size(width, channels) || height < 1 || height > TARIMG_PNG_EDGE_MAX) return -1;
+    if (!row_fn || !rows || !write_fn) return -1;
+    memset(&png, 0, sizeof png);
+    png.write_fn = write_fn;
+    png.write_context = write_context;
+    png.adler = 1;
+    state.pixel = (size_t)channels;
+    state.length = width * state.pixel;
+    state.raw = rows;
+    state.above = rows + state.length;
+    state.window = rows + state.length * 2;
+    memset(state.above, 0, state.length);
+    tarimg_png_begin(&png, width, height, channels, state.length);
+    for (y = 0; y < height && !png.result; ++y) {
+        png.result = row_fn(row_context, y, state.raw);
+        if (!png.result) tarimg_png_add_row(&png, &state, y);
+    }
+    tarimg_png_end(&png);
+    return png.result;
+}
+
+/* ---- masks */
+
+/* A mask as pixels, white where to edit; the row context of tarimg_mask_to_alpha. */
+typedef struct tarimg_mask {
+    const unsigned char *pixels; /* 8 bits per channel, rows top-down without padding */
+    uint32_t width;
+    uint32_t height;
+    int channels;
+    tarash_image_mask_polarity polarity; /* of the form it is turned into */
+} tarimg_mask;
+
+static const unsigned char tarimg_mask_shapes[] = {0, 1, 1, 4}; /* channels by polarity */
+
+/* Channels of the form a mask is turned into; 0 where there is no mask. */
+static int tarimg_mask_channels(tarash_image_mask_polarity polarity) {
+    size_t index = (size_t)polarity;
+    return index < sizeof tarimg_mask_shapes ? tarimg_mask_shapes[index] : 0;
+}
+
+/* How far a pixel is marked, 0 to 255. The weights add up to 256, so that white stays 255. */
+static unsigned tarimg_mask_level(const unsigned char *pixel, int channels) {
+    if (channels % 2 == 0 && pixel[channels - 1] < 128) return 0;
+    if (channels < 3) return pixel[0];
+    return (77u * pixel[0] + 150u * pixel[1] + 29u * pixel[2]) >> 8;
+}
+
+static void tarimg_mask_put(unsigned char *out, unsigned level, tarash_image_mask_polarity polarity) {
+    if (polarity == TARASH_IMAGE_MASK_WHITE) out[0] = (unsigned char)(level & 0xFF);
+    if (polarity == TARASH_IMAGE_MASK_BLACK) out[0] = (unsigned char)((255 - level) & 0xFF);
+    if (polarity != TARASH_IMAGE_MASK_TRANSPARENT) return;
+    memset(out, 255, 3);
+    out[3] = level < 128 ? 255 : 0;
+}
+
+/* A tarimg_png_row_fn; the row has tarimg_mask_channels(polarity) channels. */
+static int tarimg_mask_to_alpha(void *context, uint32_t y, unsigned char *row) {
+    const tarimg_mask *mask = (const tarimg_mask *)context;
+    size_t channels = (size_t)mask->channels, shape = (size_t)tarimg_mask_channels(mask->polarity);
+    const unsigned char *pixel = mask->pixels;
+    uint32_t x;
+    if (!pixel || y >= mask->height || mask->channels < 1 || mask->channels > 4 || !shape) return -1;
+    pixel += (size_t)y * mask->width * channels;
+    for (x = 0; x < mask->width; ++x, pixel += channels, row += shape)
+        tarimg_mask_put(row, tarimg_mask_level(pixel, mask->channels), mask->polarity);
+    return 0;
+}
+/* >>http
+   What an exchange is made of, without a socket: input images and body, URLs and who may see the key, the
+   head of a reply, payloads on their way into memory or a sink. */
+
+/* ---- secrets: what must never leave but in a request to its own provider */
+
+#define TARIMG_MIN_SECRET 4 /* shorter ones (dummy keys of local servers) would tear ordinary words apart */
+
+typedef struct tarimg_secret {
+    const char *text;
+    size_t size;
+    struct tarimg_secret *next;
+} tarimg_secret;
+
+/* Overwrites every occurrence of every secret in place, and a beginning of one that the text's end cut off.
+ */
+static void tarimg_redact(const tarimg_secret *secrets, char *text, size_t size) {
+    for (; secrets; secrets = secrets->next) {
+        char *from = text;
+        const char *hit;
+        size_t tail;
+        while ((hit = tarimg_find(from, size - (size_t)(from - text), secrets->text, secrets->size)) !=
+               NULL) {
+            from = text + (hit - text);
+            memset(from, '*', secrets->size);
+            from += secrets->size;
+        }
+        for (tail = secrets->size < size ? secrets->size : size; tail >= TARIMG_MIN_SECRET; tail--) {
+            if (memcmp(text + size - tail, secrets->text, tail) != 0) continue;
+            memset(text + size - tail, '*', tail);
+            break;
+        }
+    }
+}
+
+static void tarimg_redact_text(const tarimg_secret *secrets, const char *text) {
+    /* Only texts that this file has copied itself come here. */
+    if (text && secrets) tarimg_redact(secrets, (char *)(uintptr_t)text, strlen(text));
+}
+
+static void tarimg_redact_value(const tarimg_secret *secrets, tarimg_value *root) {
+    tarimg_value *value = root;
+    while (secrets && value) {
+        tarimg_redact_text(secrets, value->name);
+        tarimg_redact_text(secrets, value->text);
+        if (value->first) {
+            value = value->first;
+            continue;
+        }
+        while (value != root && !value->next) value = value->parent;
+        if (value == root) return;
+        value = value->next;
+    }
+}
+
+/* ---- URLs */
+
+typedef struct tarimg_url {
+    const char *host;
+    size_t host_size;
+    int port;
+    int is_https;
+    const char *rest; /* from the path on */
+} tarimg_url;
+
+static int tarimg_is_host_char(char c) {
+    return tarimg_is_digit(c) || (tarimg_lower(c) >= 'a' && tarimg_lower(c) <= 'z') || c == '.' || c == '-' ||
+           c == '_';
+}
+
+/* Splits an absolute http(s) URL. Deliberately narrow: no credentials, no white space, no backslash, no host
+   that two parsers could read differently. */
+static int tarimg_split_url(const char *text, tarimg_url *url) {
+    const char *c;
+    int64_t port;
+    memset(url, 0, sizeof *url);
+    if (!text) return 0;
+    for (c = text; *c; c++) {
+        if ((unsigned char)*c <= 0x20 || (unsigned char)*c == 0x7F || *c == '\\') return 0;
+    }
+    if (tarimg_begins_nocase(text, "https://"))
+        url->is_https = 1;
+    else if (!tarimg_begins_nocase(text, "http://"))
+        return 0;
+    url->host = text + (url->is_https ? 8 : 7);
+    c = url->host;
+    if (*c == '[') {
+        for (c++; *c && (tarimg_hex_value(*c) >= 0 || *c == ':' || *c == '.'); c++) {
+        }
+        if (*c++ != ']') return 0;
+    } else
+        while (tarimg_is_host_char(*c)) c++;
+    url->host_size = (size_t)(c - url->host);
+    if (url->host_size == 0 || url->host_size > 255) return 0;
+    url->port = url->is_https ? 443 : 80;
+    if (*c == ':') {
+        size_t digits = strcspn(++c, "/?#");
+        if (!tarimg_parse_integer(c, digits, &port) || port < 1 || port > 65535) return 0;
+        url->port = (int)port;
+        c += digits;
+    }
+    if (*c && *c != '/' && *c != '?' && *c != '#') return 0;
+    url->rest = c;
+    return 1;
+}
+
+static int tarimg_same_origin(const char *a, const char *b) {
+    tarimg_url first, second;
+    if (!tarimg_split_url(a, &first) || !tarimg_split_url(b, &second)) return 0;
+    return first.is_https == second.is_https && first.port == second.port &&
+           first.host_size == second.host_size &&
+           tarimg_equal_bytes_nocase(first.host, second.host, first.host_size);
+}
+
+/* A URL as logs and messages show it: without the query, which may be a signature. */
+static const char *tarimg_shown_url(tarimg_arena *arena, const char *url) {
+    return tarimg_copy_bytes(arena, url, strcspn(url, "?#"));
+}
+
+typedef struct tarimg_net {
+    unsigned char prefix[4];
+    int bits;
+} tarimg_net;
+
+static int tarimg_is_private_ipv4(const unsigned char *address) {
+    static const tarimg_net nets[] = {{{0, 0, 0, 0}, 8},    {{10, 0, 0, 0}, 8},     {{100, 64, 0, 0}, 10},
+                                      {{127, 0, 0, 0}, 8},  {{169, 254, 0, 0}, 16}, {{172, 16, 0, 0}, 12},
+                                      {{192, 0, 0, 0}, 24}, {{192, 168, 0, 0}, 16}, {{198, 18, 0, 0}, 15},
+                                      {{224, 0, 0, 0}, 3}};
+    uint32_t value =
+        (uint32_t)address[0] << 24 | (uint32_t)address[1] << 16 | (uint32_t)address[2] << 8 | address[3];
+    size_t i;
+    for (i = 0; i < sizeof nets / sizeof nets[0]; i++) {
+        const unsigned char *p = nets[i].prefix;
+        uint32_t net = (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+        if (((value ^ net) >> (32 - nets[i].bits)) == 0) return 1;
+    }
+    return 0;
+}
+
+static int tarimg_is_private_ipv6(const unsigned char *address) {
+    static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+    static const unsigned char nat64[12] = {0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const unsigned char zero[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    if (memcmp(address, mapped, 12) == 0 || memcmp(address, nat64, 12) == 0)
+        return tarimg_is_private_ipv4(address + 12);
+    if (memcmp(address, zero, 12) == 0) return 1;
+    if (address[0] == 0x20 && address[1] == 0x02) return tarimg_is_private_ipv4(address + 2);
+    if ((address[0] & 0xFE) == 0xFC || address[0] == 0xFF) return 1;
+    return address[0] == 0xFE && (address[1] & 0x80) == 0x80;
+}
+
+static int tarimg_is_private_address(const struct sockaddr *address) {
+    if (address->sa_family == AF_INET) {
+        struct sockaddr_in in4;
+        unsigned char bytes[4];
+        memcpy(&in4, address, sizeof in4);
+        memcpy(bytes, &in4.sin_addr, 4);
+        return tarimg_is_private_ipv4(bytes);
+    }
+    if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+        unsigned char bytes[16];
+        memcpy(&in6, address, sizeof in6);
+        memcpy(bytes, &in6.sin6_addr, 16);
+        return tarimg_is_private_ipv6(bytes);
+    }
+    return 1;
+}
+
+/* One part of an IPv4 address as resolvers take it: decimal, 0x hexadecimal or 0 octal. */
+static const char *tarimg_ipv4_part(const char *text, const char *end, uint64_t *value) {
+    unsigned base = 10;
+    const char *start;
+    if (end - text > 1 && text[0] == '0') {
+        base = tarimg_lower(text[1]) == 'x' ? 16 : 8;
+        text += base == 16 ? 2 : 1;
+    }
+    *value = 0;
+    for (start = text; text < end; text++) {
+        int digit = tarimg_hex_value(*text);
+        if (digit < 0 || (unsigned)digit >= base) break;
+        *value = *value * base + (unsigned)digit;
+        if (*value > 0xFFFFFFFFu) return NULL;
+    }
+    return text == start && base == 10 ? NULL : text;
+}
+
+/* "127.0.0.1", "127.1", "0x7f000001", "2130706433": 1 and the address. */
+static int tarimg_parse_ipv4(const char *text, size_t size, unsigned char *out) {
+    const char *end = text + size;
+    uint64_t value = 0, part = 0;
+    int parts = 0;
+    if (size && end[-1] == '.') end--;
+    for (;;) {
+        text = tarimg_ipv4_part(text, end, &part);
+        if (!text || parts == 4) return 0;
+        parts++;
+        if (text == end) break;
+        if (*text != '.' || part > 255) return 0;
+        value = value << 8 | part;
+        text++;
+    }
+    if (parts > 1 && part >> (8 * (5 - parts))) return 0;
+    value = parts == 1 ? part : value << (8 * (5 - parts)) | part;
+    out[0] = (unsigned char)(value >> 24);
+    out[1] = (unsigned char)(value >> 16);
+    out[2] = (unsigned char)(value >> 8);
+    out[3] = (unsigned char)value;
+    return 1;
+}
+
+/* Does the host's very name say that it is not a public one? Names that only resolve to such an address are
+   caught when the socket is opened. */
+static int tarimg_is_private_host(const tarimg_url *url) {
+    unsigned char address[16];
+    char host[256];
+    size_t size = url->host_size;
+    memcpy(host, url->host, size);
+    host[size] = '\0';
+    if (host[0] == '[') {
+        host[size - 1] = '\0';
+        return inet_pton(AF_INET6, host + 1, address) != 1 || tarimg_is_private_ipv6(address);
+    }
+    if (tarimg_parse_ipv4(host, size, address)) return tarimg_is_private_ipv4(address);
+    if (host[size - 1] == '.') host[--size] = '\0';
+    if (tarimg_equal_nocase(host, "localhost")) return 1;
+    return size > 10 && tarimg_equal_nocase(host + size - 10, ".localhost");
+}
+
+/* base_url and a path below it; the base's own query stays behind the path. */
+static const char *tarimg_join_url(tarimg_arena *arena, const char *base, const char *path) {
+    size_t cut = strcspn(base, "?#"), size = cut;
+    if (tarimg_begins_nocase(path, "http://") || tarimg_begins_nocase(path, "https://"))
+        return tarimg_copy(arena, path);
+    while (size && base[size - 1] == '/') size--;
+    while (*path == '/') path++;
+    if (base[cut] != '?') return tarimg_format(arena, "%.*s%s%s", (int)size, base, *path ? "/" : "", path);
+    return tarimg_format(arena, "%.*s%s%s%c%s", (int)size, base, *path ? "/" : "", path,
+                         strchr(path, '?') ? '&' : '?', base + cut + 1);
+}
+
+/* Where a redirect leads; NULL if nowhere that may be followed. */
+static const char *tarimg_redirect_url(tarimg_arena *arena, const char *from, const char *location) {
+    tarimg_url url;
+    const char *path_end;
+    if (!tarimg_split_url(from, &url) || !location) return NULL;
+    if (strstr(location, "://") && strcspn(location, ":/?#") == (size_t)(strstr(location, "://") - location))
+        return tarimg_split_url(location, &url) ? tarimg_copy(arena, location) : NULL;
+    if (tarimg_begins(location, "//")) {
+        const char *whole = tarimg_format(arena, "%s%s", url.is_https ? "https:" : "http:", location);
+        return tarimg_split_url(whole, &url) ? whole : NULL;
+    }
+    if (*location == '/') return tarimg_format(arena, "%.*s%s", (int)(url.rest - from), from, location);
+    path_end = url.rest + strcspn(url.rest, "?#");
+    if (*location != '?')
+        while (path_end > url.rest && path_end[-1] != '/') path_end--;
+    return tarimg_format(arena, "%.*s%s%s", (int)(path_end - from), from, path_end == url.rest ? "/" : "",
+                         location);
+}
+
+/* ---- times in headers */
+
+#define TARIMG_MAX_RETRY_AFTER_MS ((int64_t)7 * 24 * 3600 * 1000)
+
+/* Days since 1970 of a date of the Gregorian calendar. */
+static int64_t tarimg_days(int64_t year, int month, int day) {
+    int64_t era, year_of_era, day_of_year;
+    year -= month <= 2;
+    era = (year >= 0 ? year : year - 399) / 400;
+    year_of_era = year - era * 400;
+    day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+}
+
+static int tarimg_month(const char *word, size_t size) {
+    static const char months[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+    int i;
+    for (i = 0; size == 3 && i < 12; i++) {
+        if (tarimg_equal_bytes_nocase(word, months + i * 3, 3)) return i + 1;
+    }
+    return 0;
+}
+
+static int tarimg_clock_time(const char *word, size_t size, int64_t *seconds) {
+    int i;
+    if (size != 8 || word[2] != ':' || word[5] != ':') return 0;
+    for (i = 0; i < 8; i++) {
+        if (i != 2 && i != 5 && !tarimg_is_digit(word[i])) return 0;
+    }
+    *seconds = ((word[0] - '0') * 10 + word[1] - '0') * 3600 + ((word[3] - '0') * 10 + word[4] - '0') * 60 +
+               (word[6] - '0') * 10 + word[7] - '0';
+    return 1;
+}
+
+/* An HTTP date in any of its three forms, in seconds since 1970; 0 if it is none. Words are told by their
+   shape, so that the forms need no code of their own. */
+static int tarimg_parse_date(const char *text, int64_t *out) {
+    int64_t number, time_of_day = -1, year = -1, day = -1;
+    int month = 0, words = 0;
+    while (*text && words++ < 8) {
+        size_t size = strcspn(text, " ,-"), gap;
+        if (tarimg_month(text, size))
+            month = tarimg_month(text, size);
+        else if (tarimg_parse_integer(text, size, &number) && number >= 0) {
+            if (size <= 2 && day < 0)
+                day = number;
+            else if (size == 2)
+                year = number + (number < 70 ? 2000 : 1900);
+            else if (size == 4)
+                year = number;
+            else
+                return 0;
+        } else
+            (void)tarimg_clock_time(text, size, &time_of_day);
+        text += size;
+        gap = strspn(text, " ,-");
+        text += gap;
+    }
+    if (*text || month == 0 || day < 1 || day > 31 || year < 1970 || time_of_day < 0) return 0;
+    *out = tarimg_days(year, month, (int)day) * 86400 + time_of_day;
+    return 1;
+}
+
+/* Retry-After as seconds (decimals allowed) or as a date; -1 if it is neither, or negative. */
+static int64_t tarimg_parse_retry_after(const char *text, int64_t now_seconds) {
+    int64_t value;
+    if (tarimg_parse_thousandths(text, strlen(text), TARIMG_MAX_RETRY_AFTER_MS, &value)) return value;
+    if (!tarimg_parse_date(text, &value)) return -1;
+    value -= now_seconds;
+    if (value < 0) return 0;
+    return value > TARIMG_MAX_RETRY_AFTER_MS / 1000 ? TARIMG_MAX_RETRY_AFTER_MS : value * 1000;
+}
+
+/* ---- input images */
+
+/* An image of the request, resolved: bytes in memory, a file, or a URL whose bytes are not here. */
+typedef struct tarimg_input {
+    const char *url;
+    const char *path;
+    const unsigned char *data;
+    size_t size;          /* bytes, of data or of the file */
+    unsigned char *owned; /* data, if it was made here */
+    const char *mime_type;
+    const char *filename;
+    tarash_image_role role;
+    const char *field; /* "images[2]" or "mask", for messages */
+    int has_alpha;     /* a PNG with an alpha channel */
+} tarimg_input;
+
+static int tarimg_input_has_bytes(const tarimg_input *input) {
+    return input->data || input->path;
+}
+
+/* Learns type and file name from the first bytes. */
+static void tarimg_describe_input(tarimg_arena *arena, tarimg_input *input, const unsigned char *head,
+                                  size_t size) {
+    tarimg_media media = tarimg_sniff(head, size);
+    const char *slash;
+    if (!input->mime_type) input->mime_type = media.mime_type;
+    input->has_alpha =
+        tarimg_equal(media.mime_type, "image/png") && size > 25 && (head[25] == 4 || head[25] == 6);
+    if (input->filename) return;
+    if (input->path) {
+        slash = strrchr(input->path, '/');
+        input->filename = slash ? slash + 1 : input->path;
+        if (strpbrk(input->filename, "\"\r\n\\")) input->filename = NULL;
+    }
+    if (!input->filename)
+        input->filename = tarimg_format(arena, "image.%s", tarimg_mime_extension(input->mime_type));
+}
+
+/* ---- bodies: a list of texts and images, read piece by piece while they are sent */
+
+typedef struct tarimg_segment {
+    const char *text; /* or an image: */
+    const tarimg_input *input;
+    int is_base64;
+    size_t size; /* bytes on the wire */
+    struct tarimg_segment *next;
+} tarimg_segment;
+
+typedef struct tarimg_body {
+    tarimg_segment *first, *last;
+    uint64_t size;
+    /* where reading stands */
+    const tarimg_segment *segment;
+    size_t offset; /* in the segment's text, or in the image's own bytes */
+    char pending[4];
+    size_t pending_size, pending_offset;
+#if !defined(TARASH_IMAGE_NO_STDIO)
+    FILE *file;
+#endif
+} tarimg_body;
+
+static tarimg_segment *tarimg_body_segment(tarimg_arena *arena, tarimg_body *body, size_t size) {
+    tarimg_segment *segment = (tarimg_segment *)tarimg_take(arena, sizeof *segment);
+    if (!segment) return NULL;
+    segment->size = size;
+    if (body->last)
+        body->last->next = segment;
+    else
+        body->first = segment;
+    body->last = segment;
+    body->size += size;
+    return segment;
+}
+
+static void tarimg_body_text(tarimg_arena *arena, tarimg_body *body, const char *text, size_t size) {
+    tarimg_segment *segment = size ? tarimg_body_segment(arena, body, size) : NULL;
+    if (segment) segment->text = tarimg_copy_bytes(arena, text, size);
+}
+
+static void tarimg_body_input(tarimg_arena *arena, tarimg_body *body, const tarimg_input *input,
+                              int is_base64) {
+    size_t size = input->size;
+    tarimg_segment *segment;
+    if (is_base64 && !tarimg_base64_length(input->size, &size)) arena->failed = 1;
+    segment = tarimg_body_segment(arena, body, size);
+    if (!segment) return;
+    segment->input = input;
+    segment->is_base64 = is_base64;
+}
+
+static void tarimg_body_close(tarimg_body *body) {
+#if !defined(TARASH_IMAGE_NO_STDIO)
+    if (body->file) (void)fclose(body->file);
+    body->file = NULL;
+#endif
+    body->offset = body->pending_size = body->pending_offset = 0;
+}
+
+static void tarimg_body_rewind(tarimg_body *body) {
+    tarimg_body_close(body);
+    body->segment = body->first;
+}
+
+/* `size` bytes of the current image; 0 if the file has changed under us. */
+static int tarimg_body_raw(tarimg_body *body, unsigned char *out, size_t size) {
+    const tarimg_input *input = body->segment->input;
+    if (input->data) memcpy(out, input->data + body->offset, size);
+#if !defined(TARASH_IMAGE_NO_STDIO)
+    else {
+        if (!body->file) body->file = tarimg_file_open(input->path, 0);
+        if (!body->file || fread(out, 1, size, body->file) != size) return 0;
+    }
+#endif
+    body->offset += size;
+    return 1;
+}
+
+#define TARIMG_ENCODE_CHUNK 3072 /* a multiple of three */
+
+/* Base64 of the current image into `out`; the last characters that don't fit wait in `pending`. */
+static int tarimg_body_encode(tarimg_body *body, char *out, size_t capacity, size_t *written) {
+    unsigned char raw[TARIMG_ENCODE_CHUNK];
+    size_t left = body->segment->input->size - body->offset, size;
+    size = capacity / 4 * 3;
+    if (size == 0) size = 3;
+    if (size > sizeof raw) size = sizeof raw;
+    if (size > left) size = left;
+    if (!tarimg_body_raw(body, raw, size)) return 0;
+    if (capacity >= 4)
+        *written = tarimg_base64_encode(raw, size, out);
+    else {
+        body->pending_size = tarimg_base64_encode(raw, size, body->pending);
+        body->pending_offset = 0;
+    }
+    return 1;
+}
+
+static size_t tarimg_body_pending(tarimg_body *body, char *out, size_t capacity) {
+    size_t size = body->pending_size - body->pending_offset;
+    if (size > capacity) size = capacity;
+    memcpy(out, body->pending + body->pending_offset, size);
+    body->pending_offset += size;
+    return size;
+}
+
+/* The next piece of the current segment; 0 on a read error. */
+static int tarimg_body_piece(tarimg_body *body, char *out, size_t capacity, size_t *written) {
+    const tarimg_segment *segment = body->segment;
+    size_t left = (segment->text ? segment->size : segment->input->size) - body->offset;
+    *written = 0;
+    if (body->pending_offset < body->pending_size) {
+        *written = tarimg_body_pending(body, out, capacity);
+        return 1;
+    }
+    if (left == 0) {
+        tarimg_body_close(body);
+        body->segment = segment->next;
+        return 1;
+    }
+    if (segment->is_base64) return tarimg_body_encode(body, out, capacity, written);
+    if (left > capacity) left = capacity;
+    *written = left;
+    if (!segment->text) return tarimg_body_raw(body, (unsigned char *)out, left);
+    memcpy(out, segment->text + body->offset, left);
+    body->offset += left;
+    return 1;
+}
+
+/* Fills `out`; 0 on a read error. */
+static int tarimg_body_read(tarimg_body *body, char *out, size_t capacity, size_t *written) {
+    *written = 0;
+    while (body->segment && *written < capacity) {
+        size_t piece;
+        if (!tarimg_body_piece(body, out + *written, capacity - *written, &piece)) return 0;
+        *written += piece;
+    }
+    return 1;
+}
+
+/* ---- files appear whole or not at all */
+
+#if !defined(TARASH_IMAGE_NO_STDIO)
+typedef struct tarimg_file_writer {
+    FILE *file;
+    const char *path;
+    char *partial; /* written here first */
+    const tarash_image_allocator *allocator;
+} tarimg_file_writer;
+
+/* `unique` keeps writers of one target apart. */
+static int tarimg_file_begin(tarimg_file_writer *writer, const tarash_image_allocator *allocator,
+                             const char *path, uint64_t unique) {
+    size_t size = strlen(path) + 40;
+    writer->file = NULL;
+    writer->path = path;
+    writer->allocator = allocator;
+    writer->partial = (char *)tarimg_alloc(allocator, size);
+    if (!writer->partial) return 0;
+    (void)snprintf(writer->partial, size, "%s.%08lx.part", path, (unsigned long)(unique & 0xFFFFFFFFu));
+    writer->file = tarimg_file_open(writer->partial, 1);
+    return writer->file != NULL;
+}
+
+static void tarimg_file_abort(tarimg_file_writer *writer) {
+    if (writer->file) {
+        (void)fclose(writer->file);
+        tarimg_file_remove(writer->partial);
+    }
+    writer->file = NULL;
+    tarimg_release(writer->allocator, writer->partial);
+    writer->partial = NULL;
+}
+
+static int tarimg_file_commit(tarimg_file_writer *writer) {
+    int good = fclose(writer->file) == 0 && tarimg_file_rename(writer->partial, writer->path) == 0;
+    writer->file = NULL;
+    if (!good) tarimg_file_remove(writer->partial);
+    tarimg_release(writer->allocator, writer->partial);
+    writer->partial = NULL;
+    return good;
+}
+#endif
+
+/* The sink's path with {index} and {ext} filled in. */
+static char *tarimg_expand_path(tarimg_arena *arena, const char *pattern, size_t index,
+                                const char *extension) {
+    tarimg_buffer path;
+    char number[24], *copy;
+    (void)snprintf(number, sizeof number, "%llu", (unsigned long long)index);
+    tarimg_buffer_init(&path, arena->allocator, 0);
+    while (*pattern) {
+        if (tarimg_begins(pattern, "{index}")) {
+            tarimg_append_text(&path, number);
+            pattern += 7;
+        } else if (tarimg_begins(pattern, "{ext}")) {
+            tarimg_append_text(&path, extension);
+            pattern += 5;
+        } else
+            tarimg_append_char(&path, *pattern++);
+    }
+    copy = path.failed ? NULL : tarimg_copy_bytes(arena, path.data, path.size);
+    tarimg_buffer_free(&path);
+    return copy;
+}
+
+/* ---- payloads: an image's bytes on their way into memory, or through a buffer into a sink */
+
+#define TARIMG_SINK_CHUNK  65536u
+#define TARIMG_MAX_RESERVE 1048576u /* on the word of a Content-Length */
+#define TARIMG_FIRST_ROOM  16384u
+
+typedef struct tarimg_payload {
+    const tarash_image_allocator *allocator;
+    unsigned char *data; /* the image, or the sink's buffer */
+    size_t fill;         /* bytes in data */
+    size_t capacity;
+    size_t size; /* bytes of the image so far */
+    size_t limit;
+    size_t expected; /* reserved at the first write */
+    tarimg_media media;
+    tarash_image_result result; /* why no more is taken */
+    int closed;
+    const tarash_image_sink *sink; /* NULL = memory */
+    size_t index;                  /* of the image, for the sink */
+    uint64_t unique;               /* keeps partial files apart */
+    tarimg_arena *path_arena;
+    char *path; /* of the file sink */
+    int sink_open;
+    void *stream;
+#if !defined(TARASH_IMAGE_NO_STDIO)
+    tarimg_file_writer file;
+#endif
+} tarimg_payload;
+
+static void tarimg_payload_init(tarimg_payload *payload, const tarash_image_allocator *allocator,
+                                size_t limit, uint64_t expected) {
+    memset(payload, 0, sizeof *payload);
+    payload->allocator = allocator;
+    payload->limit = limit;
+    payload->expected = expected > TARIMG_MAX_RESERVE ? TARIMG_MAX_RESERVE : (size_t)expected;
+}
+
+static tarash_image_result tarimg_sink_open(tarimg_payload *payload) {
+    const tarash_image_sink *sink = payload->sink;
+    const char *mime = payload->media.mime_type;
+    if (!sink->path) {
+        if (sink->open_fn(sink->user_data, payload->index, mime, &payload->stream) != 0)
+            return TARASH_IMAGE_ERROR_IO;
+        payload->sink_open = 1;
+        return TARASH_IMAGE_OK;
+    }
+#if !defined(TARASH_IMAGE_NO_STDIO)
+    payload->path =
+        tarimg_expand_path(payload->path_arena, sink->path, payload->index, tarimg_mime_extension(mime));
+    if (!payload->path) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    payload->sink_open = 1;
+    if (tarimg_file_begin(&payload->file, payload->allocator, payload->path, payload->unique))
+        return TARASH_IMAGE_OK;
+    return payload->file.partial ? TARASH_IMAGE_ERROR_IO : TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+#else
+    return TARASH_IMAGE_ERROR_UNSUPPORTED;
+#endif
+}
+
+static void tarimg_sink_abort(tarimg_payload *payload) {
+    const tarash_image_sink *sink = payload->sink;
+    if (!payload->sink_open) return;
+    payload->sink_open = 0;
+#if !defined(TARASH_IMAGE_NO_STDIO)
+    if (sink->path) {
+        tarimg_file_abort(&payload->file);
+        return;
+    }
+#endif
+    if (sink->abort_fn) sink->abort_fn(sink->user_data, payload->stream);
+}
+
+static tarash_image_result tarimg_sink_flush(tarimg_payload *payload) {
+    const tarash_image_sink *sink = payload->sink;
+    size_t size = payload->fill;
+    payload->fill = 0;
+    if (size == 0) return TARASH_IMAGE_OK;
+#if !defined(TARASH_IMAGE_NO_STDIO)
+    if (sink->path)
+        return fwrite(payload->data, 1, size, payload->file.file) == size ? TARASH_IMAGE_OK
+                                                                          : TARASH_IMAGE_ERROR_IO;
+#endif
+    return sink->write_fn(sink->user_data, payload->stream, payload->data, size) == 0 ? TARASH_IMAGE_OK
+                                                                                      : TARASH_IMAGE_ERROR_IO;
+}
+
+static tarash_image_result tarimg_sink_close(tarimg_payload *payload) {
+    const tarash_image_sink *sink = payload->sink;
+    payload->sink_open = 0;
+#if !defined(TARASH_IMAGE_NO_STDIO)
+    if (sink->path) return tarimg_file_commit(&payload->file) ? TARASH_IMAGE_OK : TARASH_IMAGE_ERROR_IO;
+#endif
+    return sink->close_fn(sink->user_data, payload->stream) == 0 ? TARASH_IMAGE_OK : TARASH_IMAGE_ERROR_IO;
+}
+
+/* The sink's buffer is passed on when it is full; the first one waits for the image's type to be known. */
+static tarash_image_result tarimg_sink_advance(tarimg_payload *payload, int at_end) {
+    tarash_image_result result;
+    if (!payload->sink_open) {
+        if (!at_end && payload->fill < TARIMG_SINK_CHUNK &&
+            tarimg_sniff_needs_more(payload->data, payload->fill))
+            return TARASH_IMAGE_OK;
+        payload->media = tarimg_sniff(payload->data, payload->fill);
+        /* No image: nothing is opened, and the closing reports it. */
+        if (!payload->media.mime_type) return at_end ? TARASH_IMAGE_OK : TARASH_IMAGE_ERROR_BAD_RESPONSE;
+        result = tarimg_sink_open(payload);
+        if (result != TARASH_IMAGE_OK) return result;
+    }
+    if (!at_end && payload->fill < TARIMG_SINK_CHUNK) return TARASH_IMAGE_OK;
+    return tarimg_sink_flush(payload);
+}
+
+/* Room for `size` more bytes; NULL when memory ran out or nothing more is taken. */
+static unsigned char *tarimg_payload_room(tarimg_payload *payload, size_t size) {
+    size_t needed, wanted;
+    void *grown;
+    if (payload->result != TARASH_IMAGE_OK) return NULL;
+    if (!tarimg_add_size(payload->fill, size, &needed)) needed = SIZE_MAX;
+    if (needed <= payload->capacity) return payload->data + payload->fill;
+    wanted = payload->capacity + payload->capacity / 2;
+    if (payload->capacity == 0) wanted = payload->sink ? TARIMG_SINK_CHUNK : payload->expected;
+    if (wanted < TARIMG_FIRST_ROOM) wanted = TARIMG_FIRST_ROOM;
+    if (wanted < needed) wanted = needed;
+    grown = payload->allocator->realloc_fn(payload->data, payload->capacity, wanted,
+                                           payload->allocator->user_data);
+    if (!grown) {
+        payload->result = TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+        return NULL;
+    }
+    payload->data = (unsigned char *)grown;
+    payload->capacity = wanted;
+    return payload->data + payload->fill;
+}
+
+/* `size` bytes have been put into the room. */
+static tarash_image_result tarimg_payload_take(tarimg_payload *payload, size_t size) {
+    if (payload->result != TARASH_IMAGE_OK) return payload->result;
+    if (size > payload->limit - payload->size) return payload->result = TARASH_IMAGE_ERROR_TOO_LARGE;
+    payload->size += size;
+    payload->fill += size;
+    if (payload->sink && size) payload->result = tarimg_sink_advance(payload, 0);
+    return payload->result;
+}
+
+static tarash_image_result tarimg_payload_write(tarimg_payload *payload, const void *data, size_t size) {
+    unsigned char *room = tarimg_payload_room(payload, size);
+    if (!room) return payload->result;
+    memcpy(room, data, size);
+    return tarimg_payload_take(payload, size);
+}
+
+static void tarimg_payload_shrink(tarimg_payload *payload) {
+    void *exact;
+    if (payload->fill == 0 || payload->fill == payload->capacity) return;
+    exact = payload->allocator->realloc_fn(payload->data, payload->capacity, payload->fill,
+                                           payload->allocator->user_data);
+    if (!exact) return;
+    payload->data = (unsigned char *)exact;
+    payload->capacity = payload->fill;
+}
+
+/* All bytes are here. What is no image is found out by whoever uses the payload: media.mime_type is NULL. */
+static tarash_image_result tarimg_payload_close(tarimg_payload *payload) {
+    if (payload->result != TARASH_IMAGE_OK || payload->closed) return payload->result;
+    payload->closed = 1;
+    if (!payload->sink) {
+        payload->media =
+            tarimg_sniff(payload->data ? payload->data : (const unsigned char *)"", payload->fill);
+        tarimg_payload_shrink(payload);
+        return TARASH_IMAGE_OK;
+    }
+    payload->result = tarimg_sink_advance(payload, 1);
+    if (payload->result == TARASH_IMAGE_OK && payload->sink_open)
+        payload->result = tarimg_sink_close(payload);
+    return payload->result;
+}
+
+static void tarimg_payload_free(tarimg_payload *payload) {
+    if (payload->sink) tarimg_sink_abort(payload);
+    tarimg_release(payload->allocator, payload->data);
+    payload->data = NULL;
+    payload->fill = payload->capacity = 0;
+}
+
+/* ---- server-sent events: finds the data of each event, in pieces of any size */
+
+typedef enum tarimg_sse_place {
+    TARIMG_SSE_LINE_START,
+    TARIMG_SSE_FIELD,      /* before the colon */
+    TARIMG_SSE_DATA_START, /* one space may follow the colon */
+    TARIMG_SSE_DATA,
+    TARIMG_SSE_SKIP /* comment, or a field that doesn't matter */
+} tarimg_sse_place;
+
+typedef struct tarimg_sse {
+    tarimg_sse_place place;
+    char field[8];
+    size_t field_size;
+    int after_return; /* the last character was a CR: an LF belongs to it */
+    int has_data;     /* of the current event */
+    size_t data_size;
+} tarimg_sse;
+
+/* What the events' data goes to; 0 ends the parsing. */
+typedef struct tarimg_sse_handler {
+    int (*data_fn)(void *context, const char *text, size_t size);
+    int (*event_fn)(void *context); /* the event is whole */
+    void *context;
+} tarimg_sse_handler;
+
+static int tarimg_sse_line_end(tarimg_sse *sse, const tarimg_sse_handler *handler) {
+    int was_blank = sse->place == TARIMG_SSE_LINE_START;
+    sse->place = TARIMG_SSE_LINE_START;
+    sse->field_size = 0;
+    if (!was_blank || !sse->has_data) return 1;
+    sse->has_data = 0;
+    sse->data_size = 0;
+    return handler->event_fn(handler->context);
+}
+
+static int tarimg_sse_field_char(tarimg_sse *sse, const tarimg_sse_handler *handler, char c) {
+    if (sse->place == TARIMG_SSE_LINE_START) sse->place = c == ':' ? TARIMG_SSE_SKIP : TARIMG_SSE_FIELD;
+    if (sse->place != TARIMG_SSE_FIELD) return 1;
+    if (c != ':') {
+        if (sse->field_size < sizeof sse->field) sse->field[sse->field_size++] = c;
+        return 1;
+    }
+    sse->place =
+        sse->field_size == 4 && memcmp(sse->field, "data", 4) == 0 ? TARIMG_SSE_DATA_START : TARIMG_SSE_SKIP;
+    if (sse->place == TARIMG_SSE_SKIP || !sse->has_data) return 1;
+    return handler->data_fn(handler->context, "\n", 1);
+}
+
+static int tarimg_sse_feed(tarimg_sse *sse, const tarimg_sse_handler *handler, const char *text,
+                           size_t size) {
+    const char *end = text + size;
+    while (text < end) {
+        if (*text == '\n' && sse->after_return) {
+            sse->after_return = 0;
+            text++;
+            continue;
+        }
+        sse->after_return = *text == '\r';
+        if (*text == '\r' || *text == '\n') {
+            if (!tarimg_sse_line_end(sse, handler)) return 0;
+            text++;
+        } else if (sse->place == TARIMG_SSE_DATA || sse->place == TARIMG_SSE_DATA_START) {
+            const char *stop;
+            size_t skip = sse->place == TARIMG_SSE_DATA_START && *text == ' ';
+            sse->place = TARIMG_SSE_DATA;
+            sse->has_data = 1;
+            text += skip;
+            stop = (const char *)memchr(text, '\n', (size_t)(end - text));
+            if (!stop) stop = end;
+            if (stop > text && memchr(text, '\r', (size_t)(stop - text)))
+                stop = (const char *)memchr(text, '\r', (size_t)(stop - text));
+            sse->data_size += (size_t)(stop - text);
+            if (stop > text && !handler->data_fn(handler->context, text, (size_t)(stop - text))) return 0;
+            text = stop;
+        } else {
+            if (!tarimg_sse_field_char(sse, handler, *text)) return 0;
+            text++;
+        }
+    }
+    return 1;
+}
+/* >>providers
+   Helpers that the sections below share, then a section for each protocol, then the tables of models and
+   rows.
+
+   An adapter is pure: build_fn describes the request of exchange->phase, read_fn takes from the parsed reply
+   of a 2xx what it holds. Neither knows a socket, a clock, a file or the environment. */
+
+typedef struct tarimg_adapter tarimg_adapter;
+
+typedef struct tarimg_header {
+    const char *name;
+    const char *value;
+    struct tarimg_header *next;
+} tarimg_header;
+
+typedef struct tarimg_note { /* a warning on its way into the response */
+    tarash_image_warning warning;
+    int is_advice; /* nothing was changed, so `strict` doesn't mind */
+    struct tarimg_note *next;
+} tarimg_note;
+
+/* One config of a chain, resolved: its row, its key, and the request as this provider and model take it. */
+typedef struct tarimg_link {
+    tarash_image_config config; /* a copy; numbers have their defaults */
+    const tarash_image_provider_info *row;
+    const tarash_image_provider *custom; /* the user's own code, or NULL */
+    const tarimg_adapter *adapter;
+    const tarash_image_capabilities *caps;
+    const char *provider; /* the name shown */
+    const char *model;    /* the name sent, "" = none */
+    const char *base_url;
+    const char *key;              /* NULL = none */
+    tarimg_value *options;        /* provider_config, an object */
+    const tarimg_value *extra;    /* extra_params, an object or NULL */
+    tarash_image_request request; /* a copy, adapted: what isn't sent is NULL */
+    int width, height;            /* of the size asked for, 0 = none */
+    int count;                    /* images wanted */
+    int per_call;                 /* images that one call yields */
+    const tarimg_input *inputs;
+    size_t input_count;
+    const tarimg_input *mask; /* in this provider's polarity, or NULL */
+    tarimg_arena *arena;      /* the job's */
+    const tarimg_secret *secrets;
+    int collecting; /* warnings are noted: once, while the job is checked */
+    tarimg_note *notes, *last_note;
+    const tarash_image_mock *mock;
+    uint64_t mock_state; /* of the weighted choice */
+    int mock_tries;
+    int is_quiet; /* a mock without polling reports no progress */
+    int max_depth;
+} tarimg_link;
+
+typedef struct tarimg_found { /* an image that a reply holds */
+    int is_payload;
+    size_t payload;
+    const char *url;
+    const char *revised_prompt;
+    int has_seed;
+    int64_t seed;
+    struct tarimg_found *next;
+} tarimg_found;
+
+struct tarash_image_exchange {
+    tarimg_link *link;
+    struct tarimg_task *task; /* NULL in a dry run */
+    tarash_image_phase phase;
+    int count;          /* images wanted of this call */
+    size_t first_index; /* of them */
+    int poll_number;    /* 1 for the first POLL */
+    const tarash_image_allocator *allocator;
+    const tarash_image_sink *sink; /* where images go as they arrive, NULL = memory */
+    size_t max_image_bytes;
+    uint64_t expected_bytes;  /* of one image, as far as the reply's head tells */
+    uint64_t unique;          /* random */
+    tarimg_arena arena;       /* the exchange's own */
+    tarash_image_error error; /* set by tarimg_fail */
+
+    /* the request, written by the adapter */
+    const char *method;
+    const char *path; /* below base_url, or a whole URL */
+    tarimg_header *headers;
+    const char *accept;
+    tarimg_value *body; /* an object; NULL = none */
+    int is_form;        /* multipart instead of JSON */
+    const char *image_paths;
+    int wants_bytes; /* an input that is a URL must be downloaded first */
+    int latency_ms;  /* of an adapter that answers itself */
+
+    /* the reply, read by the adapter */
+    int status;
+    tarimg_header *reply_headers;
+    tarimg_arena reply_arena;
+    tarimg_value *document;
+    tarimg_payload **payloads;
+    size_t payload_count, payload_capacity;
+    int is_raw_image; /* the reply is payload 0 itself */
+
+    /* what the adapter made of it */
+    tarimg_found *found, *last_found;
+    size_t found_count;
+    int is_preview; /* of a stream: found is a partial image */
+    int stream_done;
+    size_t preview_index;
+    const char *job_id, *poll_url, *fetch_url, *cancel_url;
+    int has_next;
+    tarash_image_phase next_phase;
+    int next_delay_ms; /* -1 = the config's poll interval */
+    int has_progress;
+    tarash_image_status progress;
+    int percent, queue_position;
+    const char *progress_message;
+    tarash_image_usage usage;
+    int64_t created;
+    tarimg_value *metadata; /* object */
+};
+
+struct tarimg_adapter {
+    tarash_image_result (*build_fn)(tarash_image_exchange *exchange);  /* MUST */
+    tarash_image_result (*read_fn)(tarash_image_exchange *exchange);   /* MUST, unless it answers itself */
+    tarash_image_result (*event_fn)(tarash_image_exchange *exchange);  /* MAY: an event of a stream */
+    tarash_image_result (*answer_fn)(tarash_image_exchange *exchange); /* MAY: the reply without a request */
+    int polls;                                                         /* has jobs that a token can resume */
+    int cancels;                                                       /* CANCEL may be built */
+};
+
+/* ---- helpers: outcome */
+
+static tarash_image_result tarimg_fail(tarash_image_exchange *exchange, tarash_image_result result,
+                                       const char *code, const char *message) {
+    exchange->error.result = result;
+    tarimg_copy_fixed(exchange->error.provider_code, sizeof exchange->error.provider_code, code);
+    tarimg_copy_fixed(exchange->error.message, sizeof exchange->error.message, message);
+    return result;
+}
+
+static void tarimg_add_note(tarimg_link *link, int is_advice, const char *field, const char *asked,
+                            const char *sent, const char *why) {
+    tarimg_note *note;
+    if (!link->collecting) return;
+    note = (tarimg_note *)tarimg_take(link->arena, sizeof *note);
+    if (!note) return;
+    note->is_advice = is_advice;
+    note->warning.field = tarimg_copy(link->arena, field);
+    note->warning.asked = tarimg_copy(link->arena, asked ? asked : "");
+    note->warning.sent = tarimg_copy(link->arena, sent ? sent : "");
+    note->warning.why = tarimg_copy(link->arena, why);
+    note->warning.provider = link->provider;
+    if (link->last_note)
+        link->last_note->next = note;
+    else
+        link->notes = note;
+    link->last_note = note;
+}
+
+/* A setting that goes out changed, or (sent NULL) not at all. */
+static void tarimg_warn(tarimg_link *link, const char *field, const char *asked, const char *sent,
+                        const char *why) {
+    tarimg_add_note(link, 0, field, asked, sent, why);
+}
+
+/* ---- helpers: request */
+
+static void tarimg_send(tarash_image_exchange *exchange, const char *method, const char *path) {
+    exchange->method = method;
+    exchange->path = tarimg_copy(&exchange->arena, path);
+    exchange->accept = "application/json";
+}
+
+static void tarimg_add_header(tarimg_arena *arena, tarimg_header **list, const char *name,
+                              const char *value) {
+    tarimg_header *header = (tarimg_header *)tarimg_take(arena, sizeof *header);
+    if (!header || !value) return;
+    header->name = tarimg_copy(arena, name);
+    header->value = tarimg_copy(arena, value);
+    while (*list) list = &(*list)->next;
+    *list = header;
+}
+
+static tarimg_value *tarimg_body_object(tarash_image_exchange *exchange) {
+    if (!exchange->body) exchange->body = tarimg_value_new(&exchange->arena, TARIMG_OBJECT);
+    return exchange->body;
+}
+
+static void tarimg_body_set(tarash_image_exchange *exchange, const char *name, const char *text) {
+    tarimg_set_text(&exchange->arena, tarimg_body_object(exchange), name, text);
+}
+
+static void tarimg_body_integer(tarash_image_exchange *exchange, const char *name, int64_t number) {
+    tarimg_set_integer(&exchange->arena, tarimg_body_object(exchange), name, number);
+}
+
+/* An input image as a value; index (size_t)-1 is the mask. */
+static tarimg_value *tarimg_input_value(tarash_image_exchange *exchange, tarimg_kind kind, size_t index) {
+    tarimg_link *link = exchange->link;
+    const tarimg_input *input = index == (size_t)-1 ? link->mask : &link->inputs[index];
+    tarimg_value *value = tarimg_value_new(&exchange->arena, kind);
+    if (kind != TARIMG_INPUT_URL && !tarimg_input_has_bytes(input)) exchange->wants_bytes = 1;
+    if (value) value->index = index;
+    return value;
+}
+
+static const tarimg_input *tarimg_input_of(const tarimg_link *link, const tarimg_value *value) {
+    return value->index == (size_t)-1 ? link->mask : &link->inputs[value->index];
+}
+
+/* Adds a form part beside others of the same name. */
+static void tarimg_form_file(tarash_image_exchange *exchange, const char *name, size_t index) {
+    tarimg_value *value = tarimg_input_value(exchange, TARIMG_INPUT_FILE, index);
+    if (!value) return;
+    value->name = tarimg_copy(&exchange->arena, name);
+    if (value->name) tarimg_append_value(tarimg_body_object(exchange), value);
+}
+
+static const char *tarimg_option(const tarimg_link *link, const char *path) {
+    return tarimg_text_at(link->options, path);
+}
+
+static int64_t tarimg_seed(const tarash_image_exchange *exchange) {
+    return exchange->link->request.seed + (int64_t)exchange->first_index;
+}
+
+/* The standard fields under the names that OpenAI gave them, as far as the adapted request still has them. */
+static void tarimg_body_common(tarash_image_exchange *exchange) {
+    const tarash_image_request *request = &exchange->link->request;
+    if (exchange->link->model[0]) tarimg_body_set(exchange, "model", exchange->link->model);
+    tarimg_body_set(exchange, "prompt", tarimg_is_set(request->prompt) ? request->prompt : NULL);
+    if (request->n > 0) tarimg_body_integer(exchange, "n", exchange->count);
+    tarimg_body_set(exchange, "size", request->size);
+    tarimg_body_set(exchange, "aspect_ratio", request->aspect_ratio);
+    tarimg_body_set(exchange, "quality", request->quality);
+    tarimg_body_set(exchange, "style", request->style);
+    tarimg_body_set(exchange, "background", request->background);
+    tarimg_body_set(exchange, "output_format", request->output_format);
+    tarimg_body_set(exchange, "user", request->user);
+    tarimg_body_set(exchange, "negative_prompt", request->negative_prompt);
+    if (request->has_seed) tarimg_body_integer(exchange, "seed", tarimg_seed(exchange));
+}
+
+/* ---- helpers: reply */
+
+static const char *tarimg_reply_header(const tarash_image_exchange *exchange, const char *name) {
+    const tarimg_header *header;
+    for (header = exchange->reply_headers; header; header = header->next) {
+        if (tarimg_equal_nocase(header->name, name)) return header->value;
+    }
+    return NULL;
+}
+
+static tarimg_found *tarimg_add_found(tarash_image_exchange *exchange) {
+    tarimg_found *found = (tarimg_found *)tarimg_take(&exchange->arena, sizeof *found);
+    if (!found) return NULL;
+    if (exchange->last_found)
+        exchange->last_found->next = found;
+    else
+        exchange->found = found;
+    exchange->last_found = found;
+    exchange->found_count++;
+    return found;
+}
+
+/* The image at a value of the reply: a payload, or a URL. NULL if it is neither. */
+static tarimg_found *tarimg_add_image(tarash_image_exchange *exchange, const tarimg_value *value) {
+    tarimg_found *found;
+    if (!value || (value->kind != TARIMG_PAYLOAD && value->kind != TARIMG_STRING)) return NULL;
+    if (value->kind == TARIMG_STRING && !value->text[0]) return NULL;
+    found = tarimg_add_found(exchange);
+    if (!found) return NULL;
+    found->is_payload = value->kind == TARIMG_PAYLOAD;
+    if (found->is_payload)
+        found->payload = value->index;
+    else
+        found->url = tarimg_copy(&exchange->arena, value->text);
+    return found;
+}
+
+/* A place for the bytes of the next image. */
+static tarash_image_result tarimg_open_payload(tarash_image_exchange *exchange, size_t *index) {
+    tarimg_payload *payload;
+    if (!tarimg_grow_array(exchange->allocator, (void **)(void *)&exchange->payloads, exchange->payload_count,
+                           &exchange->payload_capacity, sizeof *exchange->payloads))
+        return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    payload = (tarimg_payload *)tarimg_take(&exchange->arena, sizeof *payload);
+    if (!payload) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    tarimg_payload_init(payload, exchange->allocator, exchange->max_image_bytes, exchange->expected_bytes);
+    payload->sink = exchange->sink;
+    payload->index = exchange->first_index + exchange->payload_count;
+    payload->unique = exchange->unique + exchange->payload_count;
+    payload->path_arena = &exchange->arena;
+    *index = exchange->payload_count;
+    exchange->payloads[exchange->payload_count++] = payload;
+    return TARASH_IMAGE_OK;
+}
+
+static void tarimg_read_usage(tarash_image_exchange *exchange, const tarimg_value *usage) {
+    static const char *const names[3][3] = {{"input_tokens", "prompt_tokens", "tokens_prompt"},
+                                            {"output_tokens", "completion_tokens", "tokens_completion"},
+                                            {"total_tokens", "total_tokens", "tokens_total"}};
+    int64_t *fields[3];
+    int i, k;
+    fields[0] = &exchange->usage.input_tokens;
+    fields[1] = &exchange->usage.output_tokens;
+    fields[2] = &exchange->usage.total_tokens;
+    for (i = 0; i < 3; i++) {
+        for (k = 0; k < 3; k++) {
+            if (tarimg_integer_at(usage, names[i][k], fields[i])) break;
+        }
+    }
+}
+
+/* What the standard fields don't carry: every member of the reply but those named. */
+static void tarimg_read_metadata(tarash_image_exchange *exchange, const char *except) {
+    const tarimg_value *value;
+    if (!exchange->document || exchange->document->kind != TARIMG_OBJECT) return;
+    if (!exchange->metadata) exchange->metadata = tarimg_value_new(&exchange->arena, TARIMG_OBJECT);
+    for (value = exchange->document->first; value; value = value->next) {
+        if (!tarimg_in_list(except, value->name))
+            tarimg_set(&exchange->arena, exchange->metadata, value->name,
+                       tarimg_copy_value(&exchange->arena, value));
+    }
+}
+
+#define TARIMG_BLOCKED                                                                                       \
+    "the provider's safety system refused the content; change the prompt or the input images"
+
+/* The reply that OpenAI made common: data[] of {b64_json | url, revised_prompt}. */
+static tarash_image_result tarimg_read_image_list(tarash_image_exchange *exchange) {
+    const tarimg_value *list = tarimg_at(exchange->document, "data"), *item;
+    int blocked = 0;
+    tarimg_read_usage(exchange, tarimg_at(exchange->document, "usage"));
+    (void)tarimg_integer_at(exchange->document, "created", &exchange->created);
+    tarimg_read_metadata(exchange, "data,created");
+    if (tarimg_is_false_at(exchange->document, "success"))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED,
+                           tarimg_text_at(exchange->document, "code"),
+                           tarimg_text_at(exchange->document, "message"));
+    if (!list || list->kind != TARIMG_ARRAY)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
+                           "the answer has no list named data");
+    for (item = list->first; item; item = item->next) {
+        tarimg_found *found = tarimg_add_image(exchange, tarimg_at(item, "b64_json"));
+        const char *url = tarimg_text_at(item, "url");
+        if (!found)
+            found = tarimg_add_image(exchange, tarimg_at(item, "url"));
+        else if (tarimg_is_set(url))
+            found->url = tarimg_copy(&exchange->arena, url);
+        if (found)
+            found->revised_prompt = tarimg_copy(&exchange->arena, tarimg_text_at(item, "revised_prompt"));
+        if (tarimg_is_false_at(item, "respect_moderation")) blocked = 1;
+    }
+    if (exchange->found) return TARASH_IMAGE_OK;
+    if (blocked)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, "respect_moderation",
+                           TARIMG_BLOCKED);
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, NULL, "the answer holds no image");
+}
+
+/* ---- helpers: errors */
+
+static const char *tarimg_first_text(const tarimg_value *document, const char *const *paths, size_t count) {
+    size_t i;
+    for (i = 0; i < count; i++) {
+        const char *text = tarimg_text_at(document, paths[i]);
+        if (tarimg_is_set(text)) return text;
+    }
+    return NULL;
+}
+
+static const char *tarimg_error_message(const tarimg_value *document) {
+    static const char *const paths[] = {"error.message",
+                                        "message",
+                                        "error",
+                                        "detail",
+                                        "detail.error",
+                                        "detail.message",
+                                        "detail[0].msg",
+                                        "error.detail",
+                                        "errors[0].message",
+                                        "errors[0]",
+                                        "error.error.message",
+                                        "msg",
+                                        "title"};
+    return tarimg_first_text(document, paths, sizeof paths / sizeof paths[0]);
+}
+
+static const char *tarimg_error_code(const tarimg_value *document) {
+    static const char *const paths[] = {"error.code",   "code", "error.type", "detail[0].type",
+                                        "error.status", "type", "name"};
+    return tarimg_first_text(document, paths, sizeof paths / sizeof paths[0]);
+}
+
+static int tarimg_is_moderation(const tarimg_value *document, const char *code, const char *message) {
+    static const char codes[] =
+        "moderation_blocked,content_policy_violation,content_filter,contentFilter,content_policy,"
+        "ResponsibleAIPolicyViolation,safety_violation,content_moderation";
+    static const char *const phrases[] = {"safety system",      "content moderation",
+                                          "content policy",     "content_policy",
+                                          "moderation_blocked", "content management policy"};
+    const char *type = tarimg_text_at(document, "error.type");
+    size_t i;
+    if (code && tarimg_in_list(codes, code)) return 1;
+    if (type && tarimg_in_list(codes, type)) return 1;
+    for (i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
+        if (tarimg_contains_nocase(message, phrases[i])) return 1;
+    }
+    return 0;
+}
+
+static tarash_image_result tarimg_result_of_status(int status) {
+    static const struct {
+        int status;
+        tarash_image_result result;
+    } table[] = {{400, TARASH_IMAGE_ERROR_VALIDATION},     {401, TARASH_IMAGE_ERROR_AUTHENTICATION},
+                 {402, TARASH_IMAGE_ERROR_QUOTA_EXCEEDED}, {403, TARASH_IMAGE_ERROR_AUTHENTICATION},
+                 {408, TARASH_IMAGE_ERROR_TIMEOUT},        {422, TARASH_IMAGE_ERROR_VALIDATION},
+                 {429, TARASH_IMAGE_ERROR_RATE_LIMITED},   {524, TARASH_IMAGE_ERROR_TIMEOUT}};
+    size_t i;
+    for (i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (table[i].status == status) return table[i].result;
+    }
+    return TARASH_IMAGE_ERROR_HTTP;
+}
+
+/* Moderation and quota are known by the provider's words first, the status comes second. */
+static tarash_image_result tarimg_classify(int status, const tarimg_value *document, const char *code,
+                                           const char *message) {
+    static const char quota[] = "insufficient_quota,project_spend_limit_exceeded,billing_hard_limit_reached,"
+                                "insufficient_credits,quota_exceeded,insufficient_balance";
+    const char *type = tarimg_text_at(document, "error.type");
+    if (status < 500 && status != 401 && tarimg_is_moderation(document, code, message))
+        return TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+    if ((code && tarimg_in_list(quota, code)) || (type && tarimg_in_list(quota, type)))
+        return TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
+    return tarimg_result_of_status(status);
+}
+
+static tarash_image_delivery tarimg_delivery_of_status(int status) {
+    return status == 408 || status == 502 || status == 504 || (status >= 520 && status <= 527)
+               ? TARASH_IMAGE_DELIVERY_UNKNOWN
+               : TARASH_IMAGE_DELIVERY_REJECTED;
+}
+
+/* An error status: reads the body's words, whatever shape they have. `plain` is the body's beginning as text.
+ */
+static tarash_image_result tarimg_read_error(tarash_image_exchange *exchange, const char *plain) {
+    const char *message = tarimg_error_message(exchange->document),
+               *code = tarimg_error_code(exchange->document);
+    tarash_image_result result = tarimg_classify(exchange->status, exchange->document, code, message);
+    const char *text;
+    if (!message && !exchange->document) message = plain;
+    text = tarimg_format(&exchange->arena, "%s answered HTTP %d%s%s", exchange->link->provider,
+                         exchange->status, tarimg_is_set(message) ? ": " : "", message ? message : "");
+    (void)tarimg_fail(exchange, result, code, text ? text : "");
+    exchange->error.http_status = exchange->status;
+    return result;
+}
+
+/* ---- helpers: adapting the request to a provider */
+
+static double tarimg_ratio_distance(double a, double b) {
+    return a > b ? a / b : b / a;
+}
+
+static int64_t tarimg_square_root(int64_t value) {
+    int64_t low = 0, high = 3037000499;
+    while (low < high) {
+        int64_t middle = (low + high + 1) / 2;
+        if (middle <= value / middle)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+static int64_t tarimg_round_to(int64_t value, int64_t multiple) {
+    value = (value + multiple / 2) / multiple * multiple;
+    return value ? value : multiple;
+}
+
+/* Moves a size into the rules of a model that takes free sizes. */
+static void tarimg_fit_size(const tarash_image_capabilities *caps, int *width, int *height) {
+    int64_t w = *width, h = *height, pixels = w * h, step = caps->size_multiple ? caps->size_multiple : 1;
+    if (caps->size_max_ratio && w > h * caps->size_max_ratio) w = h * caps->size_max_ratio;
+    if (caps->size_max_ratio && h > w * caps->size_max_ratio) h = w * caps->size_max_ratio;
+    pixels = w * h;
+    if (caps->size_max_pixels && pixels > caps->size_max_pixels) {
+        int64_t scaled = tarimg_square_root(w * caps->size_max_pixels / h);
+        h = scaled * h / w;
+        w = scaled;
+    } else if (caps->size_min_pixels && pixels < caps->size_min_pixels) {
+        int64_t scaled = tarimg_square_root(w * caps->size_min_pixels / h) + 1;
+        h = scaled * h / w + 1;
+        w = scaled;
+    }
+    if (caps->size_max_edge && w > caps->size_max_edge) {
+        h = h * caps->size_max_edge / w;
+        w = caps->size_max_edge;
+    }
+    if (caps->size_max_edge && h > caps->size_max_edge) {
+        w = w * caps->size_max_edge / h;
+        h = caps->size_max_edge;
+    }
+    w = tarimg_round_to(w, step);
+    h = tarimg_round_to(h, step);
+    while (caps->size_max_pixels && w * h > caps->size_max_pixels) {
+        if (w > h)
+            w -= step;
+        else
+            h -= step;
+    }
+    while (caps->size_min_pixels && w * h < caps->size_min_pixels) {
+        if (w > h)
+            h += step;
+        else
+            w += step;
+    }
+    while (caps->size_max_ratio && w > h * caps->size_max_ratio) w -= step;
+    while (caps->size_max_ratio && h > w * caps->size_max_ratio) h -= step;
+    *width = (int)w;
+    *height = (int)h;
+}
+
+/* The listed size nearest in shape, then in area. */
+static const char *tarimg_nearest_size(tarimg_arena *arena, const char *sizes, int width, int height) {
+    const char *item, *best = NULL;
+    size_t size, best_size = 0;
+    double best_shape = 0, best_area = 0;
+    while (tarimg_next_item(&sizes, &item, &size)) {
+        int w, h;
+        double shape, area;
+        if (!tarimg_parse_size(item, size, &w, &h)) continue;
+        shape = tarimg_ratio_distance((double)w / h, (double)width / height);
+        area = tarimg_ratio_distance((double)w * h, (double)width * height);
+        if (best && (shape > best_shape + 1e-9 || (shape > best_shape - 1e-9 && area >= best_area))) continue;
+        best = item;
+        best_size = size;
+        best_shape = shape;
+        best_area = area;
+    }
+    return best ? tarimg_copy_bytes(arena, best, best_size) : NULL;
+}
+
+static const char *tarimg_nearest_ratio(tarimg_arena *arena, const char *ratios, double wanted) {
+    const char *item, *best = NULL;
+    size_t size, best_size = 0;
+    double best_distance = 0, ratio;
+    while (tarimg_next_item(&ratios, &item, &size)) {
+        if (!tarimg_parse_ratio(item, size, &ratio)) continue;
+        if (best && tarimg_ratio_distance(ratio, wanted) >= best_distance) continue;
+        best = item;
+        best_size = size;
+        best_distance = tarimg_ratio_distance(ratio, wanted);
+    }
+    return best ? tarimg_copy_bytes(arena, best, best_size) : NULL;
+}
+
+/* A size that the model takes, nearest to the one given. */
+static const char *tarimg_size_for(tarimg_link *link, int width, int height) {
+    const tarash_image_capabilities *caps = link->caps;
+    if (caps->sizes && !tarimg_in_list(caps->sizes, "any"))
+        return tarimg_nearest_size(link->arena, caps->sizes, width, height);
+    tarimg_fit_size(caps, &width, &height);
+    return tarimg_format(link->arena, "%dx%d", width, height);
+}
+
+static int tarimg_common_divisor(int a, int b) {
+    while (b) {
+        int rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static void tarimg_adapt_size(tarimg_link *link) {
+    tarash_image_request *request = &link->request;
+    const char *asked = request->size, *fitting;
+    int is_auto = tarimg_equal(asked, "auto");
+    if (!asked) return;
+    request->size = NULL;
+    if (!is_auto) (void)tarimg_parse_size(asked, strlen(asked), &link->width, &link->height);
+    if (!(link->caps->fields & TARASH_IMAGE_FIELD_SIZE)) {
+        if (is_auto) return; /* the provider's own choice is what leaving it out gives */
+        if (link->caps->fields & TARASH_IMAGE_FIELD_ASPECT_RATIO) return; /* becomes a ratio */
+        tarimg_warn(link, "size", asked, NULL, "this provider takes no size");
+        return;
+    }
+    if (is_auto) {
+        if (!link->caps->sizes || tarimg_in_list(link->caps->sizes, "auto")) request->size = asked;
+        return;
+    }
+    fitting = tarimg_size_for(link, link->width, link->height);
+    request->size = fitting;
+    if (fitting && !tarimg_equal(fitting, asked))
+        tarimg_warn(link, "size", asked, fitting, "the nearest size that this model takes");
+}
+
+#define TARIMG_DEFAULT_PIXELS 1048576 /* of a size made from an aspect ratio */
+
+/* A ratio where only sizes are taken. */
+static void tarimg_ratio_to_size(tarimg_link *link, const char *asked, double ratio) {
+    int64_t width = tarimg_square_root((int64_t)((double)TARIMG_DEFAULT_PIXELS * ratio));
+    int64_t height = (int64_t)((double)width / ratio + 0.5);
+    width = tarimg_round_to(width, 16);
+    height = tarimg_round_to(height, 16);
+    link->width = (int)width;
+    link->height = (int)height;
+    link->request.size = tarimg_size_for(link, link->width, link->height);
+    if (link->request.size)
+        tarimg_warn(link, "aspect_ratio", asked, link->request.size, "this provider takes sizes, not ratios");
+}
+
+/* A size where only ratios are taken. */
+static void tarimg_size_to_ratio(tarimg_link *link) {
+    int divisor = tarimg_common_divisor(link->width, link->height);
+    const char *exact = tarimg_format(link->arena, "%d:%d", link->width / divisor, link->height / divisor);
+    const char *asked = tarimg_format(link->arena, "%dx%d", link->width, link->height);
+    const char *ratios = link->caps->aspect_ratios;
+    link->request.aspect_ratio =
+        ratios ? tarimg_nearest_ratio(link->arena, ratios, (double)link->width / link->height) : exact;
+    if (link->request.aspect_ratio)
+        tarimg_warn(link, "size", asked, link->request.aspect_ratio,
+                    "this provider takes aspect ratios, not sizes");
+}
+
+static void tarimg_adapt_ratio(tarimg_link *link) {
+    tarash_image_request *request = &link->request;
+    const char *asked = request->aspect_ratio, *ratios = link->caps->aspect_ratios;
+    double ratio = 0;
+    int takes_ratio = (link->caps->fields & TARASH_IMAGE_FIELD_ASPECT_RATIO) != 0;
+    int takes_size = (link->caps->fields & TARASH_IMAGE_FIELD_SIZE) != 0;
+    request->aspect_ratio = NULL;
+    if (!asked) {
+        if (takes_ratio && !takes_size && link->width) tarimg_size_to_ratio(link);
+        return;
+    }
+    if (tarimg_equal(asked, "auto")) {
+        if (takes_ratio && (!ratios || tarimg_in_list(ratios, "auto"))) request->aspect_ratio = asked;
+        return;
+    }
+    (void)tarimg_parse_ratio(asked, strlen(asked), &ratio);
+    if (link->width && (takes_size || !takes_ratio)) {
+        if (tarimg_ratio_distance(ratio, (double)link->width / link->height) > 1.01)
+            tarimg_warn(link, "aspect_ratio", asked, NULL, "size is set, too, and wins");
+        return;
+    }
+    if (takes_ratio) {
+        request->aspect_ratio = !ratios || tarimg_in_list(ratios, asked)
+                                    ? asked
+                                    : tarimg_nearest_ratio(link->arena, ratios, ratio);
+        if (request->aspect_ratio && !tarimg_equal(request->aspect_ratio, asked))
+            tarimg_warn(link, "aspect_ratio", asked, request->aspect_ratio,
+                        "the nearest ratio that this model takes");
+        if (link->width)
+            tarimg_warn(link, "size", tarimg_format(link->arena, "%dx%d", link->width, link->height),
+                        request->aspect_ratio, "this provider takes aspect ratios, not sizes");
+        return;
+    }
+    if (takes_size && !request->size)
+        tarimg_ratio_to_size(link, asked, ratio);
+    else if (!takes_size)
+        tarimg_warn(link, "aspect_ratio", asked, NULL, "this provider takes no aspect ratio");
+}
+
+/* How much work a quality word stands for; 0 = not a word of this ladder. */
+static int tarimg_quality_rank(const char *word, size_t size) {
+    static const struct {
+        const char *word;
+        int rank;
+    } ladder[] = {{"low", 1},  {"draft", 1}, {"standard", 2}, {"medium", 2}, {"hd", 3},
+                  {"high", 3}, {"xhigh", 4}, {"max", 5},      {"ultra", 5}};
+    size_t i;
+    for (i = 0; i < sizeof ladder / sizeof ladder[0]; i++) {
+        if (strlen(ladder[i].word) == size && tarimg_equal_bytes_nocase(ladder[i].word, word, size))
+            return ladder[i].rank;
+    }
+    return 0;
+}
+
+static void tarimg_adapt_quality(tarimg_link *link) {
+    const char *asked = link->request.quality, *list = link->caps->qualities, *item, *best = NULL;
+    size_t size, best_size = 0;
+    int rank, distance, best_distance = 100;
+    if (!asked || !(link->caps->fields & TARASH_IMAGE_FIELD_QUALITY)) return;
+    if (!list || tarimg_in_list(list, asked)) return;
+    link->request.quality = NULL;
+    if (tarimg_equal(asked, "auto")) return; /* what leaving it out gives */
+    rank = tarimg_quality_rank(asked, strlen(asked));
+    if (!rank) {
+        link->request.quality = asked; /* a word newer than the table */
+        return;
+    }
+    while (tarimg_next_item(&list, &item, &size)) {
+        int other = tarimg_quality_rank(item, size);
+        distance = other > rank ? other - rank : rank - other;
+        if (!other || distance >= best_distance) continue;
+        best = item;
+        best_size = size;
+        best_distance = distance;
+    }
+    if (best) link->request.quality = tarimg_copy_bytes(link->arena, best, best_size);
+    tarimg_warn(link, "quality", asked, link->request.quality, "the nearest word that this model takes");
+}
+
+/* A word that must be of the model's list, if it has one. */
+static const char *tarimg_adapt_word(tarimg_link *link, const char *field, const char *asked,
+                                     const char *list) {
+    if (!asked || !list || tarimg_in_list(list, asked)) return asked;
+    tarimg_warn(link, field, asked, NULL, "this model doesn't take that value");
+    return NULL;
+}
+
+/* Fields that a provider lacks altogether. */
+static void tarimg_drop_unsupported(tarimg_link *link) {
+    tarash_image_request *request = &link->request;
+    static const struct {
+        uint32_t field;
+        const char *name;
+        size_t offset;
+    } texts[] = {
+        {TARASH_IMAGE_FIELD_NEGATIVE_PROMPT, "negative_prompt",
+         offsetof(tarash_image_request, negative_prompt)},
+        {TARASH_IMAGE_FIELD_QUALITY, "quality", offsetof(tarash_image_request, quality)},
+        {TARASH_IMAGE_FIELD_STYLE, "style", offsetof(tarash_image_request, style)},
+        {TARASH_IMAGE_FIELD_OUTPUT_FORMAT, "output_format", offsetof(tarash_image_request, output_format)},
+        {TARASH_IMAGE_FIELD_BACKGROUND, "background", offsetof(tarash_image_request, background)},
+        {TARASH_IMAGE_FIELD_USER, "user", offsetof(tarash_image_request, user)}};
+    size_t i;
+    for (i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        const char **value = (const char **)(void *)((char *)request + texts[i].offset);
+        if (!*value || (link->caps->fields & texts[i].field)) continue;
+        tarimg_warn(link, texts[i].name, *value, NULL, "this model has no such setting");
+        *value = NULL;
+    }
+    if (request->has_seed && !(link->caps->fields & TARASH_IMAGE_FIELD_SEED)) {
+        tarimg_warn(link, "seed", tarimg_format(link->arena, "%lld", (long long)request->seed), NULL,
+                    "this model takes no seed");
+        request->has_seed = 0;
+    }
+    if (request->partial_images && !(link->caps->fields & TARASH_IMAGE_FIELD_PARTIAL_IMAGES)) {
+        tarimg_warn(link, "partial_images", tarimg_format(link->arena, "%d", request->partial_images), NULL,
+                    "this model sends no previews");
+        request->partial_images = 0;
+    }
+    if (request->output == TARASH_IMAGE_OUTPUT_URL && !(link->caps->fields & TARASH_IMAGE_FIELD_OUTPUT)) {
+        tarimg_warn(link, "output", "url", "bytes", "this model answers with bytes only");
+        request->output = TARASH_IMAGE_OUTPUT_BYTES;
+    }
+}
+
+/* How n is split: what one call yields, and seeds that differ between calls. */
+static void tarimg_adapt_count(tarimg_link *link) {
+    const tarash_image_capabilities *caps = link->caps;
+    tarash_image_request *request = &link->request;
+    link->count = request->n > 0 ? request->n : 1;
+    link->per_call = link->count;
+    if (caps->max_n && link->per_call > caps->max_n) link->per_call = caps->max_n;
+    if (!(caps->fields & TARASH_IMAGE_FIELD_N)) {
+        link->per_call = 1;
+        request->n = 0;
+    }
+    if (request->partial_images) link->per_call = 1; /* previews of several images couldn't be told apart */
+    if (request->has_seed && link->per_call < link->count)
+        tarimg_warn(link, "seed", tarimg_format(link->arena, "%lld", (long long)request->seed),
+                    tarimg_format(link->arena, "%lld, and counting up from it", (long long)request->seed),
+                    "n is split into several calls, which would all give the same images");
+}
+
+static const char *tarimg_polarity_name(tarash_image_mask_polarity polarity) {
+    static const char *const names[] = {"none", "white", "black", "transparent"};
+    return names[polarity];
+}
+
+static void tarimg_adapt_mask(tarimg_link *link) {
+    tarash_image_mask_polarity polarity = link->caps->mask;
+    const char *name = tarimg_polarity_name(polarity);
+    const char *why;
+    int fits;
+    if (!link->mask || link->request.mask.pixels) return;
+    if (polarity == TARASH_IMAGE_MASK_NONE || polarity == TARASH_IMAGE_MASK_WHITE) return;
+    fits = polarity == TARASH_IMAGE_MASK_TRANSPARENT && link->mask->has_alpha;
+    why = tarimg_format(link->arena,
+                        "an encoded mask goes out as it is, and this provider edits where it is %s; give "
+                        "pixels to have it converted",
+                        name);
+    if (why)
+        tarimg_add_note(link, fits, "mask", "white marks what to edit",
+                        tarimg_format(link->arena, "unchanged, %s marks it", name), why);
+}
+
+/* The request as this link's provider and model take it. */
+static void tarimg_adapt(tarimg_link *link) {
+    tarash_image_request *request = &link->request;
+    const tarash_image_capabilities *caps = link->caps;
+    tarimg_drop_unsupported(link);
+    tarimg_adapt_size(link);
+    tarimg_adapt_ratio(link);
+    tarimg_adapt_quality(link);
+    tarimg_adapt_mask(link);
+    request->style = tarimg_adapt_word(link, "style", request->style, caps->styles);
+    request->background = tarimg_adapt_word(link, "background", request->background, caps->backgrounds);
+    if (tarimg_equal(request->output_format, "jpg")) request->output_format = "jpeg";
+    request->output_format =
+        tarimg_adapt_word(link, "output_format", request->output_format, caps->output_formats);
+    tarimg_adapt_count(link);
+}
+
+/* >>provider openai
+   Also openai_compatible. JSON for generations and for edits of images given by URL, a form for edits of
+   bytes; one JSON reply, or a stream of events with previews.
+   https://platform.openai.com/docs/api-reference/images */
+
+static int tarimg_openai_any_url_input(const tarimg_link *link) {
+    size_t i;
+    for (i = 0; i < link->input_count; i++) {
+        if (!tarimg_input_has_bytes(&link->inputs[i])) return 1;
+    }
+    return link->mask && !tarimg_input_has_bytes(link->mask);
+}
+
+static tarimg_value *tarimg_openai_json_image(tarash_image_exchange *exchange, size_t index) {
+    tarimg_value *image = tarimg_value_new(&exchange->arena, TARIMG_OBJECT);
+    tarimg_set(&exchange->arena, image, "image_url", tarimg_input_value(exchange, TARIMG_INPUT_URL, index));
+    return image;
+}
+
+static void tarimg_openai_json_images(tarash_image_exchange *exchange) {
+    tarimg_value *list = tarimg_value_new(&exchange->arena, TARIMG_ARRAY);
+    size_t i;
+    for (i = 0; i < exchange->link->input_count; i++)
+        tarimg_append_value(list, tarimg_openai_json_image(exchange, i));
+    tarimg_set(&exchange->arena, tarimg_body_object(exchange), "images", list);
+    if (exchange->link->mask)
+        tarimg_set(&exchange->arena, tarimg_body_object(exchange), "mask",
+                   tarimg_openai_json_image(exchange, (size_t)-1));
+}
+
+static void tarimg_openai_form_images(tarash_image_exchange *exchange) {
+    size_t i, count = exchange->link->input_count;
+    exchange->is_form = 1;
+    for (i = 0; i < count; i++) tarimg_form_file(exchange, count == 1 ? "image" : "image[]", i);
+    if (exchange->link->mask) tarimg_form_file(exchange, "mask", (size_t)-1);
+}
+
+/* Old models are asked for one of the two forms; GPT image models refuse the question and answer base64. */
+static const char *tarimg_openai_response_format(const tarimg_link *link) {
+    if (!(link->caps->fields & TARASH_IMAGE_FIELD_OUTPUT)) return NULL;
+    return link->request.output == TARASH_IMAGE_OUTPUT_URL ? "url" : "b64_json";
+}
+
+static const char *tarimg_compatible_response_format(const tarimg_link *link) {
+    const tarimg_value *option = tarimg_at(link->options, "response_format");
+    if (option) return option->kind == TARIMG_STRING ? option->text : NULL;
+    if (tarimg_contains_nocase(link->model, "gpt-image")) return NULL;
+    return tarimg_openai_response_format(link);
+}
+
+static tarash_image_result tarimg_openai_build_variation(tarash_image_exchange *exchange) {
+    if (exchange->link->input_count != 1)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "images: a variation takes exactly one image");
+    if (exchange->link->mask)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL, "mask: a variation takes no mask");
+    tarimg_send(exchange, "POST", "images/variations");
+    tarimg_openai_form_images(exchange);
+    if (tarimg_is_set(exchange->link->request.prompt)) {
+        tarimg_warn(exchange->link, "prompt", exchange->link->request.prompt, NULL,
+                    "a variation takes no prompt");
+        tarimg_remove_member(tarimg_body_object(exchange), "prompt");
+    }
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_openai_build_images(tarash_image_exchange *exchange, int takes_urls) {
+    tarimg_link *link = exchange->link;
+    const char *operation = tarimg_option(link, "operation");
+    if (tarimg_equal(operation, "variation")) return tarimg_openai_build_variation(exchange);
+    if (operation && !tarimg_equal(operation, "generate") && !tarimg_equal(operation, "edit"))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
+                           "provider_config.operation: this provider has generate, edit and variation");
+    if (tarimg_equal(operation, "edit") && link->input_count == 0)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "images: an edit needs an input image");
+    if (link->input_count == 0) {
+        tarimg_send(exchange, "POST", "images/generations");
+        return TARASH_IMAGE_OK;
+    }
+    tarimg_send(exchange, "POST", "images/edits");
+    if (takes_urls && tarimg_openai_any_url_input(link))
+        tarimg_openai_json_images(exchange);
+    else
+        tarimg_openai_form_images(exchange);
+    return TARASH_IMAGE_OK;
+}
+
+static void tarimg_openai_build_stream(tarash_image_exchange *exchange) {
+    if (!exchange->link->request.partial_images) return;
+    tarimg_set_true(&exchange->arena, tarimg_body_object(exchange), "stream");
+    tarimg_body_integer(exchange, "partial_images", exchange->link->request.partial_images);
+}
+
+static tarash_image_result tarimg_openai_build(tarash_image_exchange *exchange) {
+    tarash_image_result result;
+    tarimg_body_common(exchange);
+    result = tarimg_openai_build_images(exchange, 1);
+    if (result != TARASH_IMAGE_OK) return result;
+    tarimg_body_set(exchange, "response_format", tarimg_openai_response_format(exchange->link));
+    tarimg_openai_build_stream(exchange);
+    tarimg_add_header(&exchange->arena, &exchange->headers, "OpenAI-Organization",
+                      tarimg_option(exchange->link, "organization"));
+    tarimg_add_header(&exchange->arena, &exchange->headers, "OpenAI-Project",
+                      tarimg_option(exchange->link, "project"));
+    exchange->image_paths = "data[].b64_json,b64_json";
+    return TARASH_IMAGE_OK;
+}
+
+/* Other servers of the protocol: forms only, for not all know the JSON edits. */
+static tarash_image_result tarimg_compatible_build(tarash_image_exchange *exchange) {
+    tarash_image_result result;
+    tarimg_body_common(exchange);
+    result = tarimg_openai_build_images(exchange, 0);
+    if (result != TARASH_IMAGE_OK) return result;
+    tarimg_body_set(exchange, "response_format", tarimg_compatible_response_format(exchange->link));
+    tarimg_openai_build_stream(exchange);
+    exchange->image_paths = "data[].b64_json,b64_json";
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_openai_stream_error(tarash_image_exchange *exchange) {
+    const tarimg_value *document = exchange->document;
+    const char *message = tarimg_error_message(document), *code = tarimg_error_code(document);
+    tarash_image_result result = TARASH_IMAGE_ERROR_GENERATION_FAILED;
+    if (tarimg_classify(400, document, code, message) == TARASH_IMAGE_ERROR_CONTENT_MODERATION)
+        result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+    return tarimg_fail(exchange, result, code, message ? message : "the stream reported an error");
+}
+
+static tarash_image_result tarimg_openai_event(tarash_image_exchange *exchange) {
+    const char *type = tarimg_text_at(exchange->document, "type");
+    const tarimg_value *error = tarimg_at(exchange->document, "error");
+    int64_t index = 0;
+    if (tarimg_equal(type, "error") || (error && error->kind != TARIMG_NULL))
+        return tarimg_openai_stream_error(exchange);
+    if (tarimg_contains_nocase(type, ".partial_image")) {
+        (void)tarimg_integer_at(exchange->document, "partial_image_index", &index);
+        exchange->is_preview = 1;
+        exchange->preview_index = index < 0 ? 0 : (size_t)index;
+        (void)tarimg_add_image(exchange, tarimg_at(exchange->document, "b64_json"));
+        return TARASH_IMAGE_OK;
+    }
+    if (!tarimg_contains_nocase(type, ".completed")) return TARASH_IMAGE_OK;
+    if (!tarimg_add_image(exchange, tarimg_at(exchange->document, "b64_json")))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, NULL,
+                           "the completed event holds no image");
+    tarimg_read_usage(exchange, tarimg_at(exchange->document, "usage"));
+    (void)tarimg_integer_at(exchange->document, "created_at", &exchange->created);
+    tarimg_read_metadata(exchange, "type,b64_json,created_at");
+    exchange->stream_done = 1;
+    return TARASH_IMAGE_OK;
+}
+
+static const tarimg_adapter tarimg_openai_adapter = {
+    tarimg_openai_build, tarimg_read_image_list, tarimg_openai_event, NULL, 0, 0};
+static const tarimg_adapter tarimg_compatible_adapter = {
+    tarimg_compatible_build, tarimg_read_image_list, tarimg_openai_event, NULL, 0, 0};
+
+/* >>provider indoxrouter
+   A router: the model is "provider/name". A refusal may come as HTTP 200 with success false.
+   https://indoxhub.com/docs/usage/images */
+
+static tarash_image_result tarimg_indoxrouter_build(tarash_image_exchange *exchange) {
+    tarash_image_output output = exchange->link->request.output;
+    tarimg_send(exchange, "POST", "api/v1/images/generations");
+    tarimg_body_common(exchange);
+    if (output == TARASH_IMAGE_OUTPUT_URL) tarimg_body_set(exchange, "response_format", "url");
+    if (output == TARASH_IMAGE_OUTPUT_BASE64) tarimg_body_set(exchange, "response_format", "b64_json");
+    tarimg_body_set(exchange, "byok_api_key", tarimg_option(exchange->link, "byok_api_key"));
+    exchange->image_paths = "data[].b64_json";
+    return TARASH_IMAGE_OK;
+}
+
+static const tarimg_adapter tarimg_indoxrouter_adapter = {
+    tarimg_indoxrouter_build, tarimg_read_image_list, NULL, NULL, 0, 0};
+
+/* >>provider atoma
+   Answers with URLs only; n is required. https://github.com/atoma-network/atoma-sdk-python */
+
+static tarash_image_result tarimg_atoma_build(tarash_image_exchange *exchange) {
+    tarimg_send(exchange, "POST", "v1/images/generations");
+    tarimg_body_common(exchange);
+    tarimg_body_integer(exchange, "n", exchange->count);
+    exchange->image_paths = "data[].b64_json";
+    return TARASH_IMAGE_OK;
+}
+
+static const tarimg_adapter tarimg_atoma_adapter = {
+    tarimg_atoma_build, tarimg_read_image_list, NULL, NULL, 0, 0};
+
+/* >>provider xai
+   Ratios and a resolution instead of sizes, JSON for edits, too, and refusals within HTTP 200.
+   https://docs.x.ai/docs/guides/image-generations */
+
+static tarimg_value *tarimg_xai_image(tarash_image_exchange *exchange, size_t index) {
+    tarimg_value *image = tarimg_value_new(&exchange->arena, TARIMG_OBJECT);
+    tarimg_set(&exchange->arena, image, "url", tarimg_input_value(exchange, TARIMG_INPUT_URL, index));
+    tarimg_set_text(&exchange->arena, image, "type", "image_url");
+    return image;
+}
+
+static void tarimg_xai_images(tarash_image_exchange *exchange) {
+    size_t i, count = exchange->link->input_count;
+    tarimg_value *list;
+    if (count == 1) {
+        tarimg_set(&exchange->arena, tarimg_body_object(exchange), "image", tarimg_xai_image(exchange, 0));
+        return;
+    }
+    list = tarimg_value_new(&exchange->arena, TARIMG_ARRAY);
+    for (i = 0; i < count; i++) tarimg_append_value(list, tarimg_xai_image(exchange, i));
+    tarimg_set(&exchange->arena, tarimg_body_object(exchange), "images", list);
+}
+
+#define TARIMG_XAI_1K_EDGE 1536 /* a size beyond this asks for the 2k resolution */
+
+static tarash_image_result tarimg_xai_build(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    tarimg_send(exchange, "POST", link->input_count ? "images/edits" : "images/generations");
+    tarimg_body_common(exchange);
+    if (link->width)
+        tarimg_body_set(exchange, "resolution",
+                        link->width > TARIMG_XAI_1K_EDGE || link->height > TARIMG_XAI_1K_EDGE ? "2k" : "1k");
+    if (link->input_count) tarimg_xai_images(exchange);
+    tarimg_body_set(exchange, "response_format", tarimg_openai_response_format(link));
+    exchange->image_paths = "data[].b64_json";
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_xai_read(tarash_image_exchange *exchange) {
+    const tarimg_value *list = tarimg_at(exchange->document, "data");
+    tarash_image_result result = tarimg_read_image_list(exchange);
+    if (result == TARASH_IMAGE_ERROR_GENERATION_FAILED && list && !list->first)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, NULL, TARIMG_BLOCKED);
+    return result;
+}
+
+static const tarimg_adapter tarimg_xai_adapter = {tarimg_xai_build, tarimg_xai_read, NULL, NULL, 0, 0};
+/* >>provider custom
+   A provider that the user registered: its functions, behind the same interface. */
+
+static tarash_image_result tarimg_custom_result(tarash_image_exchange *exchange, tarash_image_result result) {
+    if (result != TARASH_IMAGE_OK && exchange->error.result == TARASH_IMAGE_OK)
+        (void)tarimg_fail(exchange, result, NULL, "the provider's own code reported a failure");
+    return exchange->error.result;
+}
+
+static tarash_image_result tarimg_custom_build(tarash_image_exchange *exchange) {
+    const tarash_image_provider *custom = exchange->link->custom;
+    exchange->image_paths = custom->image_paths;
+    return tarimg_custom_result(exchange, custom->build_fn(exchange, exchange->phase, custom->user_data));
+}
+
+static tarash_image_result tarimg_custom_read(tarash_image_exchange *exchange) {
+    const tarash_image_provider *custom = exchange->link->custom;
+    return tarimg_custom_result(exchange, custom->read_fn(exchange, exchange->phase, custom->user_data));
+}
+
+static const tarimg_adapter tarimg_custom_adapter = {
+    tarimg_custom_build, tarimg_custom_read, NULL, NULL, 0, 0};
+static const tarimg_adapter tarimg_custom_polling_adapter = {
+    tarimg_custom_build, tarimg_custom_read, NULL, NULL, 1, 0};
+static const tarimg_adapter tarimg_custom_cancelling_adapter = {
+    tarimg_custom_build, tarimg_custom_read, NULL, NULL, 1, 1};
+
+/* >>mock
+   A provider that answers itself. It draws real PNGs whose pixels depend on prompt, seed and index only,
+   fails as it is told, and simulates polling; everything else - retries, fallback, sinks, progress - is the
+   engine's. */
+
+static uint64_t tarimg_mix(uint64_t value) {
+    value += 0x9E3779B97F4A7C15u;
+    value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9u;
+    value = (value ^ value >> 27) * 0x94D049BB133111EBu;
+    return value ^ value >> 31;
+}
+
+typedef struct tarimg_painting { /* a sky, a disc and two lines of hills */
+    uint32_t width, height;
+    unsigned char top[3], bottom[3], disc[3], hills[2][3];
+    int64_t disc_x, disc_y, disc_radius;
+    uint32_t wave[2], phase[2], base[2], swing[2];
+} tarimg_painting;
+
+static void tarimg_pick_colour(uint64_t *state, unsigned char *colour, unsigned lowest) {
+    int i;
+    *state = tarimg_mix(*state);
+    for (i = 0; i < 3; i++)
+        colour[i] = (unsigned char)(lowest + (*state >> (8 * i) & 0xFF) * (255 - lowest) / 255);
+}
+
+static uint32_t tarimg_pick(uint64_t *state, uint32_t low, uint32_t high) {
+    *state = tarimg_mix(*state);
+    return high > low ? low + (uint32_t)(*state % (high - low)) : low;
+}
+
+static void tarimg_painting_init(tarimg_painting *painting, uint32_t width, uint32_t height, uint64_t hash) {
+    uint32_t small = width < height ? width : height;
+    int i;
+    painting->width = width;
+    painting->height = height;
+    tarimg_pick_colour(&hash, painting->top, 20);
+    tarimg_pick_colour(&hash, painting->bottom, 120);
+    tarimg_pick_colour(&hash, painting->disc, 180);
+    painting->disc_x = tarimg_pick(&hash, width / 6, width - width / 6);
+    painting->disc_y = tarimg_pick(&hash, height / 8, height / 2);
+    painting->disc_radius = tarimg_pick(&hash, small / 16, small / 5);
+    for (i = 0; i < 2; i++) {
+        tarimg_pick_colour(&hash, painting->hills[i], i ? 10 : 40);
+        painting->wave[i] = tarimg_pick(&hash, width / 5 + 1, width / 2 + 2);
+        painting->phase[i] = tarimg_pick(&hash, 0, painting->wave[i]);
+        painting->base[i] = height / 2 + height / 6 * (uint32_t)i + tarimg_pick(&hash, 0, height / 12 + 1);
+        painting->swing[i] = tarimg_pick(&hash, height / 24, height / 8 + 1);
+    }
+}
+
+/* The height of a line of hills at x: a parabola up and down. */
+static uint32_t tarimg_hill(const tarimg_painting *painting, int i, uint32_t x) {
+    uint64_t wave = painting->wave[i], at = ((uint64_t)x + painting->phase[i]) % (2 * wave), curve;
+    int is_valley = at >= wave;
+    if (is_valley) at -= wave;
+    curve = wave ? 4 * at * (wave - at) * painting->swing[i] / (wave * wave) : 0;
+    return is_valley ? painting->base[i] + (uint32_t)curve : painting->base[i] - (uint32_t)curve;
+}
+
+static int tarimg_paint_row(void *context, uint32_t y, unsigned char *row) {
+    const tarimg_painting *p = (const tarimg_painting *)context;
+    unsigned char sky[3];
+    uint32_t x;
+    int i;
+    for (i = 0; i < 3; i++)
+        sky[i] =
+            (unsigned char)((p->top[i] * (uint64_t)(p->height - y) + p->bottom[i] * (uint64_t)y) / p->height);
+    for (x = 0; x < p->width; x++, row += 3) {
+        int64_t dx = (int64_t)x - p->disc_x, dy = (int64_t)y - p->disc_y;
+        const unsigned char *colour = dx * dx + dy * dy < p->disc_radius * p->disc_radius ? p->disc : sky;
+        if (y > tarimg_hill(p, 0, x)) colour = p->hills[0];
+        if (y > tarimg_hill(p, 1, x)) colour = p->hills[1];
+        memcpy(row, colour, 3);
+    }
+    return 0;
+}
+
+static int tarimg_write_to_payload(void *context, const void *data, size_t size) {
+    return (int)tarimg_payload_write((tarimg_payload *)context, data, size);
+}
+
+static uint64_t tarimg_hash_text(uint64_t hash, const char *text) {
+    for (; text && *text; text++) hash = (hash ^ (unsigned char)*text) * 0x100000001B3u;
+    return hash;
+}
+
+static void tarimg_mock_size(const tarimg_link *link, uint32_t *width, uint32_t *height) {
+    const tarash_image_request *request = &link->request;
+    double ratio = 1;
+    int w = 1024, h = 1024;
+    if (request->size)
+        (void)tarimg_parse_size(request->size, strlen(request->size), &w, &h);
+    else if (request->aspect_ratio &&
+             tarimg_parse_ratio(request->aspect_ratio, strlen(request->aspect_ratio), &ratio)) {
+        w = (int)tarimg_square_root((int64_t)((double)TARIMG_DEFAULT_PIXELS * ratio));
+        h = (int)((double)w / ratio + 0.5);
+        tarimg_fit_size(link->caps, &w, &h);
+    }
+    *width = (uint32_t)w;
+    *height = (uint32_t)h;
+}
+
+static tarash_image_result tarimg_mock_draw(tarash_image_exchange *exchange, tarimg_payload *payload, int k) {
+    const tarash_image_request *request = &exchange->link->request;
+    uint64_t hash = tarimg_hash_text(0xCBF29CE484222325u, request->prompt);
+    uint32_t width, height;
+    tarimg_painting painting;
+    unsigned char *scratch;
+    int written;
+    tarimg_mock_size(exchange->link, &width, &height);
+    hash = tarimg_mix(hash ^ tarimg_mix((request->has_seed ? (uint64_t)request->seed : 0) + 1));
+    tarimg_painting_init(&painting, width, height, tarimg_mix(hash + (uint64_t)k));
+    scratch = (unsigned char *)tarimg_alloc(exchange->allocator, tarimg_png_scratch_size(width, 3));
+    if (!scratch) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    written = tarimg_png_write(width, height, 3, tarimg_paint_row, &painting, scratch,
+                               tarimg_write_to_payload, payload);
+    tarimg_release(exchange->allocator, scratch);
+    return written == 0 ? TARASH_IMAGE_OK : payload->result;
+}
+
+static tarash_image_result tarimg_mock_image(tarash_image_exchange *exchange,
+                                             const tarash_image_mock_response *response, int k) {
+    const tarash_image_request *request = &exchange->link->request;
+    tarimg_found *found = tarimg_add_found(exchange);
+    tarash_image_result result;
+    size_t index = 0;
+    if (!found) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    if (response) {
+        found->url = tarimg_copy(&exchange->arena, response->url);
+        found->revised_prompt = tarimg_copy(&exchange->arena, response->revised_prompt);
+    }
+    found->has_seed = request->has_seed;
+    found->seed = request->seed;
+    if (request->output == TARASH_IMAGE_OUTPUT_URL) {
+        if (!found->url)
+            found->url =
+                tarimg_format(&exchange->arena, "mock://image/%08lx-%d.png",
+                              (unsigned long)(tarimg_hash_text(0, request->prompt) & 0xFFFFFFFFu), k);
+        return TARASH_IMAGE_OK;
+    }
+    found->is_payload = 1;
+    result = tarimg_open_payload(exchange, &index);
+    if (result != TARASH_IMAGE_OK) return result;
+    found->payload = index;
+    if (response && response->data)
+        result = tarimg_payload_write(exchange->payloads[index], response->data, response->size);
+    else
+        result = tarimg_mock_draw(exchange, exchange->payloads[index], (int)exchange->first_index + k);
+    return result == TARASH_IMAGE_OK ? tarimg_payload_close(exchange->payloads[index]) : result;
+}
+
+static const tarash_image_mock_response *tarimg_mock_choose(tarimg_link *link) {
+    const tarash_image_mock *mock = link->mock;
+    double total = 0, point;
+    size_t i;
+    if (!mock || mock->response_count == 0) return NULL;
+    if (mock->kind == TARASH_IMAGE_MOCK_SCRIPTED) {
+        i = (size_t)link->mock_tries++;
+        return &mock->responses[i < mock->response_count ? i : mock->response_count - 1];
+    }
+    for (i = 0; i < mock->response_count; i++)
+        total += mock->responses[i].weight > 0 ? mock->responses[i].weight : 1;
+    link->mock_state = tarimg_mix(link->mock_state);
+    point = (double)(link->mock_state >> 11) / 9007199254740992.0 * total;
+    for (i = 0; i + 1 < mock->response_count; i++) {
+        point -= mock->responses[i].weight > 0 ? mock->responses[i].weight : 1;
+        if (point < 0) break;
+    }
+    return &mock->responses[i];
+}
+
+static int tarimg_mock_status(tarash_image_result result) {
+    static const struct {
+        tarash_image_result result;
+        int status;
+    } table[] = {{TARASH_IMAGE_ERROR_VALIDATION, 400},     {TARASH_IMAGE_ERROR_CONTENT_MODERATION, 400},
+                 {TARASH_IMAGE_ERROR_AUTHENTICATION, 401}, {TARASH_IMAGE_ERROR_QUOTA_EXCEEDED, 402},
+                 {TARASH_IMAGE_ERROR_RATE_LIMITED, 429},   {TARASH_IMAGE_ERROR_HTTP, 500}};
+    size_t i;
+    for (i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (table[i].result == result) return table[i].status;
+    }
+    return 0;
+}
+
+static tarash_image_result tarimg_mock_outcome(tarash_image_exchange *exchange) {
+    const tarash_image_mock_response *response = tarimg_mock_choose(exchange->link);
+    tarash_image_result result = TARASH_IMAGE_OK;
+    int k;
+    if (response && response->error != TARASH_IMAGE_OK) {
+        exchange->error.http_status =
+            response->http_status ? response->http_status : tarimg_mock_status(response->error);
+        exchange->error.retry_after_ms = response->retry_after_ms;
+        return tarimg_fail(exchange, response->error, "mock",
+                           response->message ? response->message
+                                             : tarash_image_result_string(response->error));
+    }
+    for (k = 0; k < exchange->count && result == TARASH_IMAGE_OK; k++)
+        result = tarimg_mock_image(exchange, response, k);
+    if (result != TARASH_IMAGE_OK && exchange->error.result == TARASH_IMAGE_OK)
+        (void)tarimg_fail(exchange, result, NULL, tarash_image_result_string(result));
+    return result;
+}
+
+static const tarash_image_mock_polling *tarimg_mock_polling(const tarimg_link *link) {
+    return link->mock && link->mock->polling && link->mock->polling->enabled ? link->mock->polling : NULL;
+}
+
+/* The status of step k, and its percentage; 0 when the sequence is over. */
+static int tarimg_mock_step(const tarash_image_mock_polling *polling, size_t k, tarash_image_status *status,
+                            int *percent) {
+    static const tarash_image_status usual[] = {TARASH_IMAGE_STATUS_QUEUED, TARASH_IMAGE_STATUS_PROCESSING,
+                                                TARASH_IMAGE_STATUS_COMPLETED};
+    size_t count = polling->statuses ? polling->status_count : 3;
+    if (k >= count) return 0;
+    *status = polling->statuses ? polling->statuses[k] : usual[k];
+    *percent = polling->percentages                        ? polling->percentages[k]
+               : *status == TARASH_IMAGE_STATUS_QUEUED     ? 0
+               : *status == TARASH_IMAGE_STATUS_PROCESSING ? 50
+               : *status == TARASH_IMAGE_STATUS_COMPLETED  ? 100
+                                                           : -1;
+    return 1;
+}
+
+static tarash_image_result tarimg_mock_build(tarash_image_exchange *exchange) {
+    tarimg_send(exchange, "MOCK", "mock:");
+    tarimg_body_common(exchange);
+    exchange->latency_ms = exchange->link->mock ? exchange->link->mock->latency_ms : 0;
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_mock_answer(tarash_image_exchange *exchange) {
+    const tarash_image_mock_polling *polling = tarimg_mock_polling(exchange->link);
+    tarash_image_status status = TARASH_IMAGE_STATUS_NONE, next;
+    int percent = -1, next_percent;
+    size_t k = (size_t)exchange->poll_number;
+    if (!polling || !tarimg_mock_step(polling, k, &status, &percent)) return tarimg_mock_outcome(exchange);
+    exchange->has_progress = 1;
+    exchange->progress = status;
+    exchange->percent = percent;
+    exchange->queue_position = -1;
+    if (!tarimg_mock_step(polling, k + 1, &next, &next_percent)) return tarimg_mock_outcome(exchange);
+    if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT)
+        exchange->job_id =
+            tarimg_format(&exchange->arena, "mock_%08lx", (unsigned long)(exchange->unique & 0xFFFFFFFFu));
+    exchange->has_next = 1;
+    exchange->next_phase = TARASH_IMAGE_PHASE_POLL;
+    exchange->next_delay_ms = polling->delay_ms ? polling->delay_ms : 500;
+    return TARASH_IMAGE_OK;
+}
+
+static const tarimg_adapter tarimg_mock_adapter = {tarimg_mock_build, NULL, NULL, tarimg_mock_answer, 0, 0};
+
+/* >>tables
+   Models and providers as data. A row whose adapter is compiled out stays known by name. */
+
+/* clang-format off */
+#define TARIMG_FIELDS_GPT_IMAGE                                                                              \
+    (TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_IMAGES | \
+     TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_BACKGROUND |            \
+     TARASH_IMAGE_FIELD_USER | TARASH_IMAGE_FIELD_PARTIAL_IMAGES)
+#define TARIMG_FIELDS_ALL 0x3FFF
+#define TARIMG_FIELDS_ROUTER                                                                                 \
+    (TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_N | \
+     TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_BACKGROUND | TARASH_IMAGE_FIELD_USER)
+#define TARIMG_FIELDS_XAI                                                                                    \
+    (TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N |                   \
+     TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_USER)
+
+/* fields, max n, input images, mask, seeds from, to,
+   sizes, multiple, max edge, max ratio, min pixels, max pixels,
+   aspect ratios, qualities, styles, backgrounds, output formats */
+static const tarash_image_capabilities tarimg_caps_gpt_image_26 = {
+    TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
+    "auto,any", 16, 3840, 3, 655360, 8294400,
+    NULL, "auto,low,medium,high,xhigh,max", NULL, "auto,opaque,transparent", "png,jpeg,webp,gif,svg"};
+static const tarash_image_capabilities tarimg_caps_gpt_image_25 = {
+    TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
+    "auto,any", 16, 3840, 3, 655360, 8294400,
+    NULL, "auto,low,medium,high,xhigh,max", NULL, "auto,opaque,transparent", "png,jpeg,webp"};
+static const tarash_image_capabilities tarimg_caps_gpt_image_2 = {
+    TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
+    "auto,any", 16, 3840, 3, 655360, 8294400,
+    NULL, "auto,low,medium,high", NULL, "auto,opaque", "png,jpeg,webp"};
+static const tarash_image_capabilities tarimg_caps_gpt_image_1 = {
+    TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
+    "auto,1024x1024,1536x1024,1024x1536", 0, 0, 0, 0, 0,
+    NULL, "auto,low,medium,high", NULL, "auto,opaque,transparent", "png,jpeg,webp"};
+static const tarash_image_capabilities tarimg_caps_dall_e_3 = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_USER,
+    1, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "1024x1024,1792x1024,1024x1792", 0, 0, 0, 0, 0,
+    NULL, "standard,hd", "vivid,natural", NULL, NULL};
+static const tarash_image_capabilities tarimg_caps_dall_e_2 = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_USER |
+        TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK,
+    10, 1, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
+    "256x256,512x512,1024x1024", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL};
+static const tarash_image_capabilities tarimg_caps_xai_2 = {
+    TARIMG_FIELDS_XAI, 10, 5, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "auto,1:1,3:4,4:3,9:16,16:9,2:3,3:2,9:19.5,19.5:9,9:20,20:9,1:2,2:1,21:9,5:2",
+    "auto,low,medium", NULL, NULL, NULL};
+static const tarash_image_capabilities tarimg_caps_xai_1 = {
+    TARIMG_FIELDS_XAI & ~(unsigned)TARASH_IMAGE_FIELD_QUALITY, 10, 5, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "auto,1:1,3:4,4:3,9:16,16:9,2:3,3:2,9:19.5,19.5:9,9:20,20:9,1:2,2:1",
+    NULL, NULL, NULL, NULL};
+static const tarash_image_capabilities tarimg_caps_indox_google = {
+    (TARIMG_FIELDS_ROUTER & ~(unsigned)TARASH_IMAGE_FIELD_SIZE) | TARASH_IMAGE_FIELD_ASPECT_RATIO |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_NEGATIVE_PROMPT,
+    0, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL};
+static const tarash_image_capabilities tarimg_caps_indox_xai = {
+    TARIMG_FIELDS_ROUTER & ~(unsigned)TARASH_IMAGE_FIELD_SIZE, 0, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL};
+
+/* The first row that matches counts: longer prefixes stand above shorter ones. */
+static const tarash_image_model_info tarimg_models[] = {
+    {"openai", "gpt-image-2.6-flare", "current", &tarimg_caps_gpt_image_26},
+    {"openai", "gpt-image-2.6-sunburst", "current", &tarimg_caps_gpt_image_26},
+    {"openai", "gpt-image-2.6*", "current", &tarimg_caps_gpt_image_26},
+    {"openai", "gpt-image-2.5-flare", "current", &tarimg_caps_gpt_image_25},
+    {"openai", "gpt-image-2.5-sunburst", "current", &tarimg_caps_gpt_image_25},
+    {"openai", "gpt-image-2.5*", "current", &tarimg_caps_gpt_image_25},
+    {"openai", "gpt-image-2*", "current", &tarimg_caps_gpt_image_2},
+    {"openai", "gpt-image-1.5*", "ends 2026-12-01", &tarimg_caps_gpt_image_1},
+    {"openai", "gpt-image-1-mini*", "ends 2026-12-01", &tarimg_caps_gpt_image_1},
+    {"openai", "gpt-image-1*", "ended 2026-10-23", &tarimg_caps_gpt_image_1},
+    {"openai", "chatgpt-image-latest", "ends 2026-12-01", &tarimg_caps_gpt_image_1},
+    {"openai", "dall-e-3", "ended 2026-05-12", &tarimg_caps_dall_e_3},
+    {"openai", "dall-e-2", "ended 2026-05-12", &tarimg_caps_dall_e_2},
+    {"xai", "grok-imagine-image-2.0*", "current", &tarimg_caps_xai_2},
+    {"xai", "grok-imagine-image-quality", "ended 2026-11-02", &tarimg_caps_xai_2},
+    {"xai", "grok-imagine-image-pro", "ended 2026-05-15", &tarimg_caps_xai_2},
+    {"xai", "grok-imagine-image", "current", &tarimg_caps_xai_1},
+    {"indoxrouter", "google/*", "current", &tarimg_caps_indox_google},
+    {"indoxrouter", "xai/*", "current", &tarimg_caps_indox_xai},
+};
+
+#if defined(TARASH_IMAGE_NO_OPENAI)
+#define TARIMG_OPENAI 0, NULL
+#else
+#define TARIMG_OPENAI 1, &tarimg_openai_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_OPENAI_COMPATIBLE)
+#define TARIMG_OPENAI_COMPATIBLE 0, NULL
+#else
+#define TARIMG_OPENAI_COMPATIBLE 1, &tarimg_compatible_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_INDOXROUTER)
+#define TARIMG_INDOXROUTER 0, NULL
+#else
+#define TARIMG_INDOXROUTER 1, &tarimg_indoxrouter_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_ATOMA)
+#define TARIMG_ATOMA 0, NULL
+#else
+#define TARIMG_ATOMA 1, &tarimg_atoma_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_XAI)
+#define TARIMG_XAI 0, NULL
+#else
+#define TARIMG_XAI 1, &tarimg_xai_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_MOCK)
+#define TARIMG_MOCK 0, NULL
+#else
+#define TARIMG_MOCK 1, &tarimg_mock_adapter
+#endif
+
+/* name, aliases,
+   base URL, its variable, key variables, key optional, auth header, auth prefix,
+   default model, provider_config keys, variables of those,
+   capabilities of models that the table above lacks, compiled in, adapter */
+static const tarash_image_provider_info tarimg_rows[] = {
+    {"openai", NULL,
+     "https://api.openai.com/v1", "OPENAI_BASE_URL", "OPENAI_API_KEY", 0, "Authorization", "Bearer ",
+     "gpt-image-2.5-flare", "organization,project,operation", "organization=OPENAI_ORG_ID,project=OPENAI_PROJECT_ID",
+     {TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+     TARIMG_OPENAI},
+    {"openai_compatible", "openai-compatible",
+     NULL, NULL, "OPENAI_COMPATIBLE_API_KEY", 1, "Authorization", "Bearer ",
+     "", "operation,response_format", NULL,
+     {TARIMG_FIELDS_ALL & ~(unsigned)TARASH_IMAGE_FIELD_ASPECT_RATIO, 0, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+     TARIMG_OPENAI_COMPATIBLE},
+    {"indoxrouter", "indoxhub",
+     "https://api.indoxhub.com", NULL, "INDOX_ROUTER_API_KEY,INDOXHUB_API_KEY", 0, "Authorization", "Bearer ",
+     "openai/gpt-image-2.5-flare", "byok_api_key", NULL,
+     {TARIMG_FIELDS_ROUTER, 0, 0, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+     TARIMG_INDOXROUTER},
+    {"atoma", NULL,
+     "https://api.atoma.network", NULL, "ATOMASDK_BEARER_AUTH,ATOMA_API_KEY", 0, "Authorization", "Bearer ",
+     "black-forest-labs/FLUX.1-schnell", NULL, NULL,
+     {TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_N |
+          TARASH_IMAGE_FIELD_USER | TARASH_IMAGE_FIELD_OUTPUT,
+      10, 0, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+     TARIMG_ATOMA},
+    {"xai", "grok",
+     "https://api.x.ai/v1", NULL, "XAI_API_KEY", 0, "Authorization", "Bearer ",
+     "grok-imagine-image-2.0", NULL, NULL,
+     {TARIMG_FIELDS_XAI, 10, 5, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+     TARIMG_XAI},
+    {"mock", NULL,
+     "mock:", NULL, NULL, 1, "Authorization", "Bearer ",
+     "mock", NULL, NULL,
+     {TARIMG_FIELDS_ALL & ~(unsigned)TARASH_IMAGE_FIELD_PARTIAL_IMAGES, 0, 0, TARASH_IMAGE_MASK_WHITE, 0, 0, "auto,any", 0, 4096, 0, 0, 0, NULL, NULL, NULL, NULL, "png"},
+     TARIMG_MOCK},
+};
+/* clang-format on */
+
+#define TARIMG_ROW_COUNT   (sizeof tarimg_rows / sizeof tarimg_rows[0])
+#define TARIMG_MODEL_COUNT (sizeof tarimg_models / sizeof tarimg_models[0])
+
+static int tarimg_row_is_named(const tarash_image_provider_info *row, const char *name) {
+    return tarimg_equal_nocase(row->name, name) || (row->aliases && tarimg_in_list(row->aliases, name));
+}
+
+static const tarash_image_provider_info *tarimg_find_row(const char *name) {
+    size_t i;
+    for (i = 0; i < TARIMG_ROW_COUNT; i++) {
+        if (tarimg_row_is_named(&tarimg_rows[i], name)) return &tarimg_rows[i];
+    }
+    return NULL;
+}
+
+static const tarash_image_capabilities *tarimg_find_caps(const tarash_image_provider_info *row,
+                                                         const char *model) {
+    size_t i;
+    for (i = 0; i < TARIMG_MODEL_COUNT; i++) {
+        const tarash_image_model_info *info = &tarimg_models[i];
+        size_t size = strlen(info->id);
+        if (!tarimg_equal(info->provider, row->name)) continue;
+        if (info->id[size - 1] == '*' ? strncmp(model, info->id, size - 1) == 0
+                                      : strcmp(model, info->id) == 0)
+            return info->capabilities;
+    }
+    return &row->capabilities;
+}
+/* >>engine
+   Jobs, tasks and transfers.
+
+     job        one generation: a chain of links, tried one after another
+     attempt    one link of the chain; its tasks run side by side and end together
+     task       one call of the provider (submit, polls, fetch), or one download
+     transfer   one HTTP request of a task, from its description to its outcome
+
+   Everything that waits is a timer in one heap. Nothing here blocks, and nothing calls the user but the sink,
+   the logger, a custom provider's functions, and - after the machinery has come to rest - on_progress. */
+
+typedef struct tarimg_timer {
+    int64_t due;
+    size_t place; /* in the heap, 1-based; 0 = not armed */
+    int is_job;   /* owner is a job, else a task */
+    void *owner;
+} tarimg_timer;
+
+typedef enum tarimg_task_kind {
+    TARIMG_TASK_CALL,
+    TARIMG_TASK_DOWNLOAD, /* of a result */
+    TARIMG_TASK_INPUT     /* of an input image that the provider wants as bytes */
+} tarimg_task_kind;
+
+typedef enum tarimg_task_state {
+    TARIMG_TASK_WAITING, /* for its timer, or for input images */
+    TARIMG_TASK_RUNNING,
+    TARIMG_TASK_DONE,
+    TARIMG_TASK_FAILED
+} tarimg_task_state;
+
+typedef struct tarimg_task {
+    tarimg_task_kind kind;
+    tarimg_task_state state;
+    struct tarimg_job *job;
+    struct tarimg_task *next;
+    tarimg_timer timer;
+    tarash_image_phase phase;
+    int retries, polls, poll_failures, redirects;
+    int waits_for_inputs;
+    int count;          /* images wanted, of a call */
+    size_t first_index; /* of a call's images; of a download's one; of an input: its number */
+    const char *url;    /* of a download */
+    const char *job_id, *poll_url, *fetch_url, *cancel_url; /* once the provider has accepted */
+    int is_accepted;
+    tarash_image_error error;
+    struct tarimg_transfer *transfer;
+} tarimg_task;
+
+typedef enum tarimg_reply_mode {
+    TARIMG_REPLY_NONE,
+    TARIMG_REPLY_JSON,
+    TARIMG_REPLY_EVENTS,
+    TARIMG_REPLY_IMAGE,
+    TARIMG_REPLY_ERROR, /* JSON perhaps; its beginning is kept as text */
+    TARIMG_REPLY_SKIP   /* a redirect's body, or the reply to a remote cancel */
+} tarimg_reply_mode;
+
+#define TARIMG_PLAIN_SIZE     1024        /* of an error body that isn't JSON */
+#define TARIMG_MAX_ERROR_BODY (1u << 20u) /* what is read of an error body */
+#define TARIMG_CANCEL_MS      5000        /* for a provider to be told that a job was cancelled */
+#define TARIMG_DESTROY_MS     1000        /* the same, while the client is destroyed */
+
+typedef struct tarimg_transfer {
+    tarash_image_exchange exchange;
+    struct tarash_image_client *client;
+    struct tarimg_transfer *next_detached; /* remote cancels outlive their job */
+    tarimg_link *own_link;                 /* a detached transfer's own, with its memory in own_arena */
+    tarimg_arena own_arena;
+    CURL *easy;
+    struct curl_slist *header_list;
+    tarimg_body body;
+    char curl_error[CURL_ERROR_SIZE];
+    tarimg_reply_mode mode;
+    tarimg_reader reader;
+    int has_reader;
+    tarimg_payload_target target;
+    tarimg_sse sse;
+    char sse_probe[8]; /* the beginning of an event's data, until it can't be [DONE] */
+    size_t sse_probe_size;
+    int sse_is_done_mark;
+    char plain[TARIMG_PLAIN_SIZE];
+    size_t plain_size;
+    size_t header_bytes;
+    uint64_t received;
+    int has_enough;             /* the rest of an error body is not wanted */
+    tarash_image_result broken; /* why receiving was ended from here */
+    const char *reason;
+    int is_public_only; /* the address must not be private */
+    int was_refused;    /* it was */
+    int64_t started;
+} tarimg_transfer;
+
+typedef struct tarimg_slot { /* an image of the response in the making */
+    tarash_image image;
+    int is_used;
+    int is_ready;
+} tarimg_slot;
+
+typedef struct tarimg_event {
+    struct tarimg_event *next;
+    uint32_t job_id;
+    int is_final;
+    tarash_image_update update;
+    tarash_image preview;
+    char *message;
+} tarimg_event;
+
+typedef struct tarimg_tried { /* an attempt on its way into the response */
+    tarash_image_attempt attempt;
+    struct tarimg_tried *next;
+} tarimg_tried;
+
+typedef struct tarimg_job {
+    struct tarash_image_client *client;
+    uint32_t id;
+    int has_ended, is_running, cancel_requested, was_cancelled;
+    tarimg_arena arena; /* configs, request, adapted requests: wiped at the end */
+    tarimg_link *links;
+    size_t link_count, current;
+    tarash_image_request request;
+    tarash_image_sink sink;
+    tarimg_input *inputs;
+    tarimg_input *masks[4]; /* by polarity */
+    tarimg_secret *secrets;
+    uint64_t random;
+    tarimg_arena attempt_arena;
+    tarimg_task *tasks;
+    tarimg_slot *slots;
+    size_t slot_count, slot_capacity;
+    int64_t started, attempt_started, attempt_deadline, total_deadline;
+    int64_t attempt_wall;
+    int attempt_retries;
+    tarimg_timer timer;
+    tarash_image_status status;
+    int percent, queue_position;
+    uint64_t bytes_received, bytes_told;
+    struct tarash_image_storage *storage;
+    tarimg_tried *tried, *last_tried;
+    size_t tried_count;
+    tarimg_note *late_notes, *last_late_note; /* not of a link: what was lost on the way */
+    tarash_image_usage usage;
+    int64_t created;
+    tarimg_buffer raw, metadata;
+    int raw_count;
+    const char *provider_request_id;
+    tarash_image_error error;
+    tarash_image_response response; /* once it has ended */
+} tarimg_job;
+
+typedef struct tarimg_registered {
+    tarash_image_provider provider;
+    tarash_image_provider_info row;
+    struct tarimg_registered *next;
+} tarimg_registered;
+
+struct tarash_image_client {
+    tarash_image_allocator allocator;
+    tarash_image_logger logger;
+    tarash_image_clock clock;
+    int has_own_clock;
+    tarash_image_limits limits;
+    tarimg_arena arena; /* desc texts, registered providers */
+    const char *user_agent, *proxy, *ca_file;
+    void (*curl_hook_fn)(void *, void *);
+    void *curl_hook_user_data;
+    tarimg_registered *registered;
+    CURLM *multi;
+    CURL **idle; /* handles that keep their options clean for reuse */
+    size_t idle_count, idle_capacity;
+    tarimg_job **jobs; /* by slot: the low half of an id, less one */
+    uint16_t *generations;
+    size_t job_count, job_capacity, generation_capacity;
+    size_t *free_slots;
+    size_t free_count, free_capacity;
+    int running;
+    tarimg_timer **timers;
+    size_t timer_count, timer_capacity, timer_owners;
+    tarimg_event *events, *last_event;
+    tarimg_transfer *detached;
+    uint64_t random;
+    uint64_t submitted;
+    int is_busy; /* inside the machinery: no job may be taken away */
+    int depth;   /* of calls that are under way */
+    int destroy_requested;
+};
+
+/* ---- time and chance */
+
+static int64_t tarimg_now(const tarash_image_client *client) {
+    return client->clock.now_ms_fn(client->clock.user_data);
+}
+
+static uint64_t tarimg_random(tarash_image_client *client) {
+    client->random += 0x9E3779B97F4A7C15u;
+    return tarimg_mix(client->random);
+}
+
+/* Sooner of two deadlines; 0 is none. */
+static int64_t tarimg_sooner(int64_t a, int64_t b) {
+    if (!a || (b && b < a)) return b;
+    return a;
+}
+
+/* ---- timers: a binary heap whose room is made when an owner is, so that arming never fails */
+
+static int tarimg_timer_reserve(tarash_image_client *client) {
+    if (!tarimg_grow_array(&client->allocator, (void **)(void *)&client->timers, client->timer_owners,
+                           &client->timer_capacity, sizeof *client->timers))
+        return 0;
+    client->timer_owners++;
+    return 1;
+}
+
+static void tarimg_timer_place(tarash_image_client *client, tarimg_timer *timer, size_t place) {
+    client->timers[place - 1] = timer;
+    timer->place = place;
+}
+
+static void tarimg_timer_sift(tarash_image_client *client, tarimg_timer *timer, size_t place) {
+    while (place > 1 && client->timers[place / 2 - 1]->due > timer->due) {
+        tarimg_timer_place(client, client->timers[place / 2 - 1], place);
+        place /= 2;
+    }
+    for (;;) {
+        size_t child = place * 2;
+        if (child > client->timer_count) break;
+        if (child < client->timer_count && client->timers[child]->due < client->timers[child - 1]->due)
+            child++;
+        if (client->timers[child - 1]->due >= timer->due) break;
+        tarimg_timer_place(client, client->timers[child - 1], place);
+        place = child;
+    }
+    tarimg_timer_place(client, timer, place);
+}
+
+static void tarimg_timer_disarm(tarash_image_client *client, tarimg_timer *timer) {
+    tarimg_timer *last;
+    size_t place = timer->place;
+    if (!place) return;
+    timer->place = 0;
+    last = client->timers[--client->timer_count];
+    if (last != timer) tarimg_timer_sift(client, last, place);
+}
+
+static void tarimg_timer_arm(tarash_image_client *client, tarimg_timer *timer, int64_t due) {
+    tarimg_timer_disarm(client, timer);
+    TARASH_IMAGE_ASSERT(client->timer_count < client->timer_owners);
+    timer->due = due;
+    client->timer_count++;
+    tarimg_timer_sift(client, timer, client->timer_count);
+}
+
+static void tarimg_timer_retire(tarash_image_client *client, tarimg_timer *timer) {
+    tarimg_timer_disarm(client, timer);
+    client->timer_owners--;
+}
+
+/* ---- logging */
+
+static void tarimg_log(tarash_image_client *client, const tarimg_secret *secrets,
+                       tarash_image_log_level level, const char *format, ...) TARIMG_PRINTF(4, 5);
+static void tarimg_log(tarash_image_client *client, const tarimg_secret *secrets,
+                       tarash_image_log_level level, const char *format, ...) {
+    char line[640];
+    va_list arguments;
+    if (!client->logger.log_fn || level < client->logger.level) return;
+    va_start(arguments, format);
+    (void)vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    tarimg_redact(secrets, line, strlen(line));
+    client->logger.log_fn(level, line, client->logger.user_data);
+}
+
+/* ---- errors of a job */
+
+static tarash_image_result tarimg_set_error(tarash_image_error *error, tarash_image_result result,
+                                            const char *format, ...) TARIMG_PRINTF(3, 4);
+static tarash_image_result tarimg_set_error(tarash_image_error *error, tarash_image_result result,
+                                            const char *format, ...) {
+    char message[sizeof error->message];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    error->result = result;
+    tarimg_copy_fixed(error->message, sizeof error->message, message);
+    return result;
+}
+
+static tarash_image_result tarimg_no_memory(tarash_image_error *error) {
+    return tarimg_set_error(error, TARASH_IMAGE_ERROR_OUT_OF_MEMORY, "out of memory");
+}
+
+/* ---- checking what the user gave */
+
+static tarash_image_result tarimg_check_text(tarash_image_error *error, const char *field, const char *text) {
+    if (text && !tarimg_is_utf8(text, strlen(text)))
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION, "%s: is not valid UTF-8", field);
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_check_word(tarash_image_error *error, const char *field, const char *text) {
+    if (text && tarimg_has_control(text))
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION, "%s: has a control character in it",
+                                field);
+    if (text && !text[0])
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "%s: is empty; leave it NULL for the default", field);
+    return tarimg_check_text(error, field, text);
+}
+
+static tarash_image_result tarimg_check_number(tarash_image_error *error, const char *field, int64_t value,
+                                               int64_t low, int64_t high) {
+    if (value >= low && value <= high) return TARASH_IMAGE_OK;
+    return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION, "%s: %lld is not between %lld and %lld",
+                            field, (long long)value, (long long)low, (long long)high);
+}
+
+#define TARIMG_MAX_MS 2000000000 /* three weeks */
+
+static tarash_image_result tarimg_check_config_numbers(tarash_image_error *error,
+                                                       const tarash_image_config *config) {
+    const struct {
+        const char *field;
+        int value, low, high;
+    } numbers[] = {{"timeout_ms", config->timeout_ms, 0, TARIMG_MAX_MS},
+                   {"total_timeout_ms", config->total_timeout_ms, 0, TARIMG_MAX_MS},
+                   {"connect_timeout_ms", config->connect_timeout_ms, 0, TARIMG_MAX_MS},
+                   {"max_poll_attempts", config->max_poll_attempts, 0, 1000000},
+                   {"poll_interval_ms", config->poll_interval_ms, 0, TARIMG_MAX_MS},
+                   {"max_retries", config->max_retries, TARASH_IMAGE_NO_RETRIES, 100},
+                   {"retry.initial_ms", config->retry.initial_ms, 0, TARIMG_MAX_MS},
+                   {"retry.max_ms", config->retry.max_ms, 0, TARIMG_MAX_MS},
+                   {"retry.max_elapsed_ms", config->retry.max_elapsed_ms, 0, TARIMG_MAX_MS},
+                   {"on_unknown", (int)config->on_unknown, 0, 2}};
+    size_t i;
+    for (i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        tarash_image_result result =
+            tarimg_check_number(error, numbers[i].field, numbers[i].value, numbers[i].low, numbers[i].high);
+        if (result != TARASH_IMAGE_OK) return result;
+    }
+    if (!(config->retry.exponent >= 1 && config->retry.exponent <= 10) &&
+        !(config->retry.exponent >= 0 && config->retry.exponent <= 0))
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "retry.exponent: is not between 1 and 10");
+    if (config->fallback_on & ~((1u << TARASH_IMAGE_RESULT_COUNT) - 1u))
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "fallback_on: has bits that are no result");
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_check_headers(tarash_image_error *error,
+                                                const tarash_image_config *config) {
+    static const char reserved[] = "host,content-length,transfer-encoding,connection,expect,content-type";
+    size_t i;
+    if (config->header_count && !config->headers)
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "headers: is NULL, but header_count is not 0");
+    for (i = 0; i < config->header_count; i++) {
+        const char *name = config->headers[i].name, *value = config->headers[i].value, *c;
+        if (!tarimg_is_set(name) || !value)
+            return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                    "headers[%llu]: needs a name and a value", (unsigned long long)i);
+        for (c = name; *c; c++) {
+            if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7F || strchr("()<>@,;:\\\"/[]?={}", *c))
+                return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                        "headers[%llu]: the name has a character that header names don't",
+                                        (unsigned long long)i);
+        }
+        if (tarimg_has_control(value))
+            return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                    "headers[%llu]: the value has a control character in it",
+                                    (unsigned long long)i);
+        if (tarimg_in_list(reserved, name))
+            return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                    "headers[%llu]: %s is the library's own", (unsigned long long)i, name);
+    }
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_check_mock(tarash_image_error *error, const tarash_image_mock *mock) {
+    const tarash_image_mock_polling *polling;
+    size_t i;
+    if (!mock || !mock->enabled) return TARASH_IMAGE_OK;
+    if (mock->latency_ms < 0)
+        return tarimg_check_number(error, "mock.latency_ms", mock->latency_ms, 0, TARIMG_MAX_MS);
+    if (mock->response_count && !mock->responses)
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "mock.responses: is NULL, but response_count is not 0");
+    for (i = 0; i < mock->response_count; i++) {
+        const tarash_image_mock_response *response = &mock->responses[i];
+        if (!(response->weight >= 0 && response->weight <= 1e9))
+            return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                    "mock.responses[%llu].weight: is not a positive number",
+                                    (unsigned long long)i);
+        if ((int)response->error < 0 || (int)response->error >= TARASH_IMAGE_RESULT_COUNT)
+            return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                    "mock.responses[%llu].error: is no result", (unsigned long long)i);
+        if (response->error != TARASH_IMAGE_OK && (response->data || response->url))
+            return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                    "mock.responses[%llu]: has an error and an image", (unsigned long long)i);
+        if (response->retry_after_ms < 0 || response->http_status < 0 || response->http_status > 599)
+            return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                    "mock.responses[%llu]: http_status or retry_after_ms is out of range",
+                                    (unsigned long long)i);
+    }
+    polling = mock->polling;
+    if (!polling || !polling->enabled) return TARASH_IMAGE_OK;
+    if (polling->statuses && !polling->status_count)
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "mock.polling.statuses: is given, but status_count is 0");
+    return tarimg_check_number(error, "mock.polling.delay_ms", polling->delay_ms, 0, TARIMG_MAX_MS);
+}
+
+static int tarimg_sink_is_whole(const tarash_image_sink *sink) {
+    return sink->path ? sink->path[0] != 0 : sink->open_fn && sink->write_fn && sink->close_fn;
+}
+
+static tarash_image_result tarimg_check_request(tarash_image_client *client, tarash_image_error *error,
+                                                const tarash_image_request *request) {
+    const struct {
+        const char *field, *text;
+    } words[] = {{"size", request->size},
+                 {"aspect_ratio", request->aspect_ratio},
+                 {"quality", request->quality},
+                 {"style", request->style},
+                 {"background", request->background},
+                 {"output_format", request->output_format},
+                 {"user", request->user}};
+    tarash_image_result result;
+    double ratio;
+    int width, height;
+    size_t i;
+    if ((result = tarimg_check_text(error, "prompt", request->prompt)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_check_text(error, "negative_prompt", request->negative_prompt)) != TARASH_IMAGE_OK)
+        return result;
+    for (i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if ((result = tarimg_check_word(error, words[i].field, words[i].text)) != TARASH_IMAGE_OK)
+            return result;
+    }
+    if (request->size && !tarimg_equal(request->size, "auto") &&
+        !tarimg_parse_size(request->size, strlen(request->size), &width, &height))
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "size: \"%s\" is neither \"auto\" nor \"WxH\" with 1 to %d pixels each",
+                                request->size, TARIMG_MAX_EDGE);
+    if (request->aspect_ratio && !tarimg_equal(request->aspect_ratio, "auto") &&
+        !tarimg_parse_ratio(request->aspect_ratio, strlen(request->aspect_ratio), &ratio))
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "aspect_ratio: \"%s\" is neither \"auto\" nor \"W:H\"",
+                                request->aspect_ratio);
+    if ((result = tarimg_check_number(error, "n", request->n, 0, client->limits.max_images)) !=
+        TARASH_IMAGE_OK)
+        return result;
+    if ((result = tarimg_check_number(error, "partial_images", request->partial_images, 0, 3)) !=
+        TARASH_IMAGE_OK)
+        return result;
+    if ((result = tarimg_check_number(error, "output", (int)request->output, 0, 3)) != TARASH_IMAGE_OK)
+        return result;
+    if (request->image_count && !request->images)
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "images: is NULL, but image_count is not 0");
+    if (request->image_count > 1000)
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "image_count: no provider takes that many");
+    if (request->sink && !tarimg_sink_is_whole(request->sink))
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "sink: needs a path, or open_fn, write_fn and close_fn");
+#if defined(TARASH_IMAGE_NO_STDIO)
+    if (request->sink && request->sink->path)
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_UNSUPPORTED,
+                                "sink.path: this build opens no files");
+#endif
+    return TARASH_IMAGE_OK;
+}
+
+/* Reads a JSON object that the user gave; NULL text gives an empty one. */
+static tarash_image_result tarimg_parse_object(tarimg_job *job, const char *field, const char *text,
+                                               tarimg_value **out) {
+    *out = text ? tarimg_parse_json(&job->arena, text, strlen(text), job->client->limits.max_json_depth)
+                : tarimg_value_new(&job->arena, TARIMG_OBJECT);
+    if (job->arena.failed) return tarimg_no_memory(&job->error);
+    if (!*out || (*out)->kind != TARIMG_OBJECT)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "%s: is not a JSON object",
+                                field);
+    return TARASH_IMAGE_OK;
+}
+
+/* ---- resolving input images */
+
+static int tarimg_copy_row(void *context, uint32_t y, unsigned char *row) {
+    const tarash_image_input *input = (const tarash_image_input *)context;
+    size_t bytes = (size_t)input->width * (size_t)input->channels;
+    memcpy(row, (const unsigned char *)input->pixels + bytes * y, bytes);
+    return 0;
+}
+
+/* Writes raw pixels as a PNG into memory; `row_fn` says in which form. */
+static tarash_image_result tarimg_encode_pixels(tarimg_job *job, const tarash_image_input *given,
+                                                int channels, tarimg_png_row_fn row_fn, void *row_context,
+                                                tarimg_input *out) {
+    const tarash_image_allocator *allocator = &job->client->allocator;
+    size_t scratch_size = tarimg_png_scratch_size((uint32_t)given->width, channels);
+    tarimg_payload payload;
+    unsigned char *scratch = scratch_size ? (unsigned char *)tarimg_alloc(allocator, scratch_size) : NULL;
+    int written;
+    if (!scratch) return tarimg_no_memory(&job->error);
+    tarimg_payload_init(&payload, allocator, job->client->limits.max_image_bytes, 0);
+    written = tarimg_png_write((uint32_t)given->width, (uint32_t)given->height, channels, row_fn, row_context,
+                               scratch, tarimg_write_to_payload, &payload);
+    tarimg_release(allocator, scratch);
+    if (written == 0) written = (int)tarimg_payload_close(&payload);
+    out->data = out->owned = payload.data;
+    out->size = payload.fill;
+    if (written == 0) return TARASH_IMAGE_OK;
+    if (payload.result == TARASH_IMAGE_ERROR_TOO_LARGE)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "%s: the pixels exceed limits.max_image_bytes as a PNG", out->field);
+    return tarimg_no_memory(&job->error);
+}
+
+static tarash_image_result tarimg_check_pixels(tarimg_job *job, const tarash_image_input *given,
+                                               const char *field) {
+    size_t bytes;
+    if (given->width < 1 || given->height < 1 || given->width > TARIMG_MAX_EDGE ||
+        given->height > TARIMG_MAX_EDGE)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "%s: pixels need width and height from 1 to %d", field, TARIMG_MAX_EDGE);
+    if (given->channels < 1 || given->channels > 4)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "%s: pixels have 1 to 4 channels, not %d", field, given->channels);
+    if (!tarimg_multiply_size((size_t)given->width * (size_t)given->channels, (size_t)given->height, &bytes))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "%s: too many pixels", field);
+    return TARASH_IMAGE_OK;
+}
+
+/* Decodes base64 text, perhaps with a data: URL's prefix, into memory of its own. */
+static tarash_image_result tarimg_decode_text(const tarash_image_allocator *allocator, const char *text,
+                                              size_t size, size_t limit, tarimg_payload *payload) {
+    tarimg_base64 state;
+    const char *comma = NULL, *end = text + size;
+    unsigned char *room;
+    int rest;
+    tarimg_payload_init(payload, allocator, limit, 0);
+    memset(&state, 0, sizeof state);
+    if (size > 5 && tarimg_equal_bytes_nocase(text, "data:", 5)) {
+        comma = (const char *)memchr(text, ',', size);
+        if (!comma || comma - text < 7 || !tarimg_equal_bytes_nocase(comma - 7, ";base64", 7))
+            return TARASH_IMAGE_ERROR_VALIDATION;
+        text = comma + 1;
+    }
+    while (text < end) {
+        size_t written = 0, left = (size_t)(end - text), taken = 0;
+        if (!state.padding) {
+            if (left > TARIMG_SINK_CHUNK) left = TARIMG_SINK_CHUNK;
+            room = tarimg_payload_room(payload, tarimg_base64_room(left));
+            if (!room) return payload->result;
+            taken = tarimg_base64_decode(&state, text, left, room, &written);
+            if (tarimg_payload_take(payload, written) != TARASH_IMAGE_OK) return payload->result;
+        }
+        text += taken;
+        if (taken == left) continue;
+        if (*text == '=')
+            state.padding++;
+        else if (!tarimg_is_space(*text))
+            return TARASH_IMAGE_ERROR_VALIDATION;
+        text++;
+    }
+    room = tarimg_payload_room(payload, 4);
+    rest = room ? tarimg_base64_finish(&state, room) : 0;
+    if (rest < 0) return TARASH_IMAGE_ERROR_VALIDATION;
+    (void)tarimg_payload_take(payload, (size_t)rest);
+    return tarimg_payload_close(payload);
+}
+
+static tarash_image_result tarimg_resolve_data_url(tarimg_job *job, const char *url, tarimg_input *out) {
+    tarimg_payload payload;
+    tarash_image_result result = tarimg_decode_text(&job->client->allocator, url, strlen(url),
+                                                    job->client->limits.max_image_bytes, &payload);
+    out->data = out->owned = payload.data;
+    out->size = payload.fill;
+    if (result == TARASH_IMAGE_ERROR_OUT_OF_MEMORY) return tarimg_no_memory(&job->error);
+    if (result != TARASH_IMAGE_OK)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "%s: the data: URL is not valid base64, or too large", out->field);
+    tarimg_describe_input(&job->arena, out, payload.data, payload.fill);
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_resolve_path(tarimg_job *job, tarimg_input *out) {
+#if defined(TARASH_IMAGE_NO_STDIO)
+    return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_UNSUPPORTED, "%s: this build opens no files",
+                            out->field);
+#else
+    unsigned char head[4096];
+    FILE *file = tarimg_file_open(out->path, 0);
+    int64_t size = file ? tarimg_file_size(file) : -1;
+    size_t read = size > 0 ? fread(head, 1, sizeof head, file) : 0;
+    if (file) (void)fclose(file);
+    if (size < 0 || (size > 0 && read == 0))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "%s: the file \"%.300s\" can't be read", out->field, out->path);
+    if (size == 0)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "%s: the file \"%.300s\" is empty", out->field, out->path);
+    if ((uint64_t)size > SIZE_MAX / 2)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "%s: the file is too large",
+                                out->field);
+    out->size = (size_t)size;
+    tarimg_describe_input(&job->arena, out, head, read);
+    return TARASH_IMAGE_OK;
+#endif
+}
+
+static tarash_image_result tarimg_resolve_url(tarimg_job *job, tarimg_input *out) {
+    tarimg_url url;
+    if (tarimg_begins_nocase(out->url, "data:")) {
+        const char *data_url = out->url;
+        out->url = NULL;
+        return tarimg_resolve_data_url(job, data_url, out);
+    }
+    if (!tarimg_split_url(out->url, &url))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "%s: the url is not a valid http(s) or data: URL", out->field);
+    out->url = tarimg_copy(&job->arena, out->url);
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_resolve_input(tarimg_job *job, const tarash_image_input *given,
+                                                tarimg_input *out) {
+    int sources =
+        (given->url != NULL) + (given->path != NULL) + (given->data != NULL) + (given->pixels != NULL);
+    tarash_image_result result;
+    if (sources != 1)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "%s: needs exactly one of url, path, data and pixels", out->field);
+    if ((result = tarimg_check_word(&job->error, out->field, given->mime_type)) != TARASH_IMAGE_OK)
+        return result;
+    if ((result = tarimg_check_number(&job->error, out->field, (int)given->role, 0, 4)) != TARASH_IMAGE_OK)
+        return result;
+    out->role = given->role;
+    out->mime_type = tarimg_copy(&job->arena, given->mime_type);
+    if (given->url) {
+        out->url = given->url;
+        return tarimg_resolve_url(job, out);
+    }
+    if (given->path) {
+        out->path = tarimg_copy(&job->arena, given->path);
+        return out->path ? tarimg_resolve_path(job, out) : tarimg_no_memory(&job->error);
+    }
+    if (given->pixels) {
+        tarash_image_input source = *given;
+        if ((result = tarimg_check_pixels(job, given, out->field)) != TARASH_IMAGE_OK) return result;
+        result = tarimg_encode_pixels(job, given, given->channels, tarimg_copy_row, &source, out);
+        if (result == TARASH_IMAGE_OK) tarimg_describe_input(&job->arena, out, out->data, out->size);
+        return result;
+    }
+    if (!given->size)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "%s: data has no bytes (size is 0)", out->field);
+    out->data = (const unsigned char *)given->data;
+    out->size = given->size;
+    tarimg_describe_input(&job->arena, out, out->data, out->size < 4096 ? out->size : 4096);
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_resolve_inputs(tarimg_job *job) {
+    const tarash_image_request *request = &job->request;
+    size_t i;
+    if (request->image_count == 0) return TARASH_IMAGE_OK;
+    job->inputs = (tarimg_input *)tarimg_take(&job->arena, request->image_count * sizeof *job->inputs);
+    if (!job->inputs) return tarimg_no_memory(&job->error);
+    for (i = 0; i < request->image_count; i++) {
+        tarash_image_result result;
+        job->inputs[i].field = tarimg_format(&job->arena, "images[%llu]", (unsigned long long)i);
+        if (!job->inputs[i].field) return tarimg_no_memory(&job->error);
+        result = tarimg_resolve_input(job, &request->images[i], &job->inputs[i]);
+        if (result != TARASH_IMAGE_OK) return result;
+    }
+    return TARASH_IMAGE_OK;
+}
+
+static int tarimg_has_mask(const tarash_image_request *request) {
+    return request->mask.url || request->mask.path || request->mask.data || request->mask.pixels;
+}
+
+/* The mask as one polarity has it: pixels are converted, once for each polarity that the chain needs. */
+static tarash_image_result tarimg_resolve_mask(tarimg_job *job, tarash_image_mask_polarity polarity,
+                                               const tarimg_input **out) {
+    const tarash_image_input *given = &job->request.mask;
+    tarimg_input *mask;
+    tarash_image_result result;
+    size_t place = given->pixels ? (size_t)polarity : 0;
+    *out = job->masks[place];
+    if (*out) return TARASH_IMAGE_OK;
+    mask = (tarimg_input *)tarimg_take(&job->arena, sizeof *mask);
+    if (!mask) return tarimg_no_memory(&job->error);
+    mask->field = "mask";
+    job->masks[place] = mask;
+    *out = mask;
+    if (given->pixels) {
+        tarimg_mask source;
+        if ((result = tarimg_check_pixels(job, given, "mask")) != TARASH_IMAGE_OK) return result;
+        source.pixels = (const unsigned char *)given->pixels;
+        source.width = (uint32_t)given->width;
+        source.height = (uint32_t)given->height;
+        source.channels = given->channels;
+        source.polarity = polarity;
+        mask->filename = "mask.png";
+        result = tarimg_encode_pixels(job, given, tarimg_mask_channels(polarity), tarimg_mask_to_alpha,
+                                      &source, mask);
+        if (result == TARASH_IMAGE_OK) tarimg_describe_input(&job->arena, mask, mask->data, mask->size);
+        return result;
+    }
+    return tarimg_resolve_input(job, given, mask);
+}
+
+/* ---- resolving a chain */
+
+static void tarimg_add_secret(tarimg_job *job, const char *text) {
+    tarimg_secret *secret;
+    if (!text || strlen(text) < TARIMG_MIN_SECRET) return;
+    secret = (tarimg_secret *)tarimg_take(&job->arena, sizeof *secret);
+    if (!secret) return;
+    secret->text = tarimg_copy(&job->arena, text);
+    secret->size = strlen(text);
+    secret->next = job->secrets;
+    if (secret->text) job->secrets = secret;
+}
+
+static int tarimg_is_secret_name(const char *name) {
+    static const char *const parts[] = {"key", "token", "secret", "auth", "password", "cookie", "credential"};
+    size_t i;
+    for (i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (tarimg_contains_nocase(name, parts[i])) return 1;
+    }
+    return 0;
+}
+
+/* The first of the row's variables that is set, or NULL. */
+static const char *tarimg_environment(const char *variables, const char **name_out) {
+    const char *item;
+    size_t size;
+    while (tarimg_next_item(&variables, &item, &size)) {
+        char name[64];
+        const char *value;
+        if (size >= sizeof name) continue;
+        memcpy(name, item, size);
+        name[size] = '\0';
+        value = getenv(name);
+        if (name_out) *name_out = item;
+        if (tarimg_is_set(value)) return value;
+    }
+    return NULL;
+}
+
+static const tarash_image_provider_info *tarimg_row_of(tarash_image_client *client, const char *name,
+                                                       const tarash_image_provider **custom) {
+    tarimg_registered *registered;
+    *custom = NULL;
+    for (registered = client->registered; registered; registered = registered->next) {
+        if (!tarimg_row_is_named(&registered->row, name)) continue;
+        if (registered->provider.build_fn) *custom = &registered->provider;
+        return &registered->row;
+    }
+    return tarimg_find_row(name);
+}
+
+static const char *tarimg_known_providers(tarimg_arena *arena) {
+    const char *names = "";
+    size_t i;
+    for (i = 0; i < TARIMG_ROW_COUNT && names; i++)
+        names = tarimg_format(arena, "%s%s%s", names, i ? ", " : "", tarimg_rows[i].name);
+    return names ? names : "";
+}
+
+/* Finds the link's row, and cuts the provider off a model such as "openai/dall-e-3" where no provider is
+ * given. */
+static tarash_image_result tarimg_resolve_row(tarimg_job *job, tarimg_link *link) {
+    const char *name = link->config.provider, *model = link->config.model;
+    const char *slash = model ? strchr(model, '/') : NULL;
+    int is_mock = link->config.mock && link->config.mock->enabled;
+    if (!name && slash) {
+        name = tarimg_copy_bytes(&job->arena, model, (size_t)(slash - model));
+        if (!name) return tarimg_no_memory(&job->error);
+        if (tarimg_row_of(job->client, name, &link->custom))
+            link->config.model = slash + 1;
+        else if (!is_mock)
+            return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                    "provider: is missing, and \"%s\", before the model's first slash, is no "
+                                    "known one (known: %s)",
+                                    name, tarimg_known_providers(&job->arena));
+    }
+    if (!name && is_mock) name = "mock";
+    if (!name)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "provider: is missing (known: %s)", tarimg_known_providers(&job->arena));
+    link->row = tarimg_row_of(job->client, name, &link->custom);
+    link->provider = link->row ? link->row->name : name;
+    if (is_mock) {
+        if (link->config.model == NULL && link->row) link->config.model = link->row->default_model;
+        link->row = tarimg_find_row("mock");
+        link->custom = NULL;
+    }
+    if (!link->row)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "provider: \"%.64s\" is not known (known: %s)", name,
+                                tarimg_known_providers(&job->arena));
+    if (!link->row->adapter)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_UNSUPPORTED,
+                                "provider: %s was compiled out of this build", link->row->name);
+    link->adapter = link->row->adapter;
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_resolve_model(tarimg_job *job, tarimg_link *link) {
+    link->model = link->config.model ? link->config.model : link->row->default_model;
+    if (!link->model)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "model: is missing; %s has no default", link->provider);
+    link->caps = tarimg_find_caps(link->row, link->model);
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_resolve_base_url(tarimg_job *job, tarimg_link *link) {
+    tarimg_url url;
+    const char *variable = link->row->base_url_variable;
+    const char *given = link->config.base_url ? link->config.base_url : tarimg_environment(variable, NULL);
+    link->base_url = tarimg_copy(&job->arena, given ? given : link->row->base_url);
+    if (!link->base_url)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "base_url: is missing; %s has no default", link->provider);
+    if (link->adapter->answer_fn) return TARASH_IMAGE_OK;
+    if (!tarimg_split_url(link->base_url, &url) || strchr(link->base_url, '#'))
+        return tarimg_set_error(
+            &job->error, TARASH_IMAGE_ERROR_VALIDATION,
+            "base_url: is not a valid http(s) URL (no credentials, white space or fragment in it)");
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_resolve_key(tarimg_job *job, tarimg_link *link) {
+    const char *key = link->config.api_key, *variables = link->row->key_variables;
+    size_t size;
+    if (link->adapter->answer_fn) return TARASH_IMAGE_OK;
+    if (!key) key = tarimg_environment(variables, NULL);
+    size = key ? strlen(key) : 0;
+    while (size && tarimg_is_space(key[size - 1])) size--;
+    if (size == 0) {
+        if (link->row->key_optional) return TARASH_IMAGE_OK;
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "api_key: is missing; set it, or the environment variable %.*s",
+                                variables ? (int)strcspn(variables, ",") : 0, variables ? variables : "");
+    }
+    link->key = tarimg_copy_bytes(&job->arena, key, size);
+    if (!link->key) return tarimg_no_memory(&job->error);
+    tarimg_add_secret(job, link->key);
+    if (tarimg_has_control(link->key))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "api_key: has a control character in it");
+    return TARASH_IMAGE_OK;
+}
+
+/* Environment variables for options that provider_config leaves out. */
+static void tarimg_fill_options(tarimg_job *job, tarimg_link *link) {
+    const char *list = link->row->option_variables, *item, *equals;
+    size_t size;
+    while (tarimg_next_item(&list, &item, &size)) {
+        char *name, *variable;
+        const char *value;
+        equals = (const char *)memchr(item, '=', size);
+        name = tarimg_copy_bytes(&job->arena, item, (size_t)(equals - item));
+        variable = tarimg_copy_bytes(&job->arena, equals + 1, size - (size_t)(equals + 1 - item));
+        if (!name || !variable) return;
+        value = getenv(variable);
+        if (tarimg_is_set(value) && !tarimg_member(link->options, name))
+            tarimg_set_text(&job->arena, link->options, name, value);
+    }
+}
+
+static tarash_image_result tarimg_resolve_options(tarimg_job *job, tarimg_link *link) {
+    const tarimg_value *option;
+    tarash_image_result result =
+        tarimg_parse_object(job, "provider_config", link->config.provider_config, &link->options);
+    if (result != TARASH_IMAGE_OK) return result;
+    tarimg_fill_options(job, link);
+    for (option = link->options->first; option; option = option->next) {
+        if (option->kind == TARIMG_STRING && tarimg_has_control(option->text))
+            return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                    "provider_config.%.64s: has a control character in it", option->name);
+        if (option->kind == TARIMG_STRING && tarimg_is_secret_name(option->name))
+            tarimg_add_secret(job, option->text);
+        if (link->adapter->answer_fn ||
+            (link->row->config_keys && tarimg_in_list(link->row->config_keys, option->name)))
+            continue;
+        tarimg_warn(link, tarimg_format(&job->arena, "provider_config.%s", option->name), option->text, NULL,
+                    "this provider knows no such key");
+    }
+    return TARASH_IMAGE_OK;
+}
+
+static int tarimg_default(int value, int fallback) {
+    return value ? value : fallback;
+}
+
+static void tarimg_default_numbers(tarash_image_config *config) {
+    config->timeout_ms = tarimg_default(config->timeout_ms, 120000);
+    config->connect_timeout_ms = tarimg_default(config->connect_timeout_ms, 10000);
+    config->max_poll_attempts = tarimg_default(config->max_poll_attempts, 60);
+    config->poll_interval_ms = tarimg_default(config->poll_interval_ms, 2000);
+    config->max_retries =
+        config->max_retries == TARASH_IMAGE_NO_RETRIES ? 0 : tarimg_default(config->max_retries, 2);
+    config->retry.initial_ms = tarimg_default(config->retry.initial_ms, 500);
+    config->retry.max_ms = tarimg_default(config->retry.max_ms, 60000);
+    config->retry.max_elapsed_ms = tarimg_default(config->retry.max_elapsed_ms, 3600000);
+    if (config->retry.exponent < 1) config->retry.exponent = 1.5;
+}
+
+static void tarimg_copy_headers(tarimg_job *job, tarimg_link *link) {
+    const tarash_image_header *given = link->config.headers;
+    size_t i, count = link->config.header_count, bytes;
+    tarash_image_header *copies;
+    link->config.headers = NULL;
+    if (!count || !tarimg_multiply_size(count, sizeof *copies, &bytes)) return;
+    copies = (tarash_image_header *)tarimg_take(&job->arena, bytes);
+    if (!copies) return;
+    for (i = 0; i < count; i++) {
+        copies[i].name = tarimg_copy(&job->arena, given[i].name);
+        copies[i].value = tarimg_copy(&job->arena, given[i].value);
+        if (tarimg_is_secret_name(given[i].name)) tarimg_add_secret(job, given[i].value);
+    }
+    link->config.headers = copies;
+}
+
+static void tarimg_copy_mock(tarimg_job *job, tarimg_link *link) {
+    tarash_image_mock *mock;
+    tarash_image_mock_response *responses;
+    tarash_image_mock_polling *polling;
+    size_t i, bytes;
+    if (!link->config.mock || !link->config.mock->enabled) return;
+    mock = (tarash_image_mock *)tarimg_take(&job->arena, sizeof *mock);
+    if (!mock) return;
+    *mock = *link->config.mock;
+    link->mock = mock;
+    if (mock->response_count && tarimg_multiply_size(mock->response_count, sizeof *responses, &bytes) &&
+        (responses = (tarash_image_mock_response *)tarimg_take(&job->arena, bytes)) != NULL) {
+        memcpy(responses, mock->responses, bytes);
+        for (i = 0; i < mock->response_count; i++) {
+            responses[i].message = tarimg_copy(&job->arena, responses[i].message);
+            responses[i].url = tarimg_copy(&job->arena, responses[i].url);
+            responses[i].revised_prompt = tarimg_copy(&job->arena, responses[i].revised_prompt);
+        }
+        mock->responses = responses;
+    }
+    if (mock->polling &&
+        (polling = (tarash_image_mock_polling *)tarimg_take(&job->arena, sizeof *polling)) != NULL) {
+        *polling = *mock->polling;
+        mock->polling = polling;
+        bytes = polling->status_count * sizeof *polling->statuses;
+        if (polling->statuses && bytes) {
+            tarash_image_status *statuses = (tarash_image_status *)tarimg_take(&job->arena, bytes);
+            if (statuses) memcpy(statuses, polling->statuses, bytes);
+            polling->statuses = statuses;
+        }
+        bytes = (polling->statuses ? polling->status_count : 3) * sizeof *polling->percentages;
+        if (polling->percentages) {
+            int *percentages = (int *)tarimg_take(&job->arena, bytes);
+            if (percentages) memcpy(percentages, polling->percentages, bytes);
+            polling->percentages = percentages;
+        }
+    }
+}
+
+/* The user's texts, copied; image bytes, the sink's and the callback's data stay where they are. */
+static void tarimg_copy_config(tarimg_job *job, tarimg_link *link, const tarash_image_config *config) {
+    tarash_image_config *copy = &link->config;
+    *copy = *config;
+    copy->provider = tarimg_copy(&job->arena, config->provider);
+    copy->model = tarimg_copy(&job->arena, config->model);
+    copy->api_key = tarimg_copy(&job->arena, config->api_key);
+    copy->base_url = tarimg_copy(&job->arena, config->base_url);
+    copy->api_version = tarimg_copy(&job->arena, config->api_version);
+    copy->provider_config = tarimg_copy(&job->arena, config->provider_config);
+    copy->fallbacks = NULL;
+    copy->fallback_count = 0;
+    tarimg_copy_headers(job, link);
+    tarimg_copy_mock(job, link);
+    tarimg_default_numbers(copy);
+}
+
+static void tarimg_copy_request(tarimg_job *job, const tarash_image_request *request) {
+    tarash_image_request *copy = &job->request;
+    *copy = *request;
+    copy->prompt = tarimg_copy(&job->arena, request->prompt);
+    copy->negative_prompt = tarimg_copy(&job->arena, request->negative_prompt);
+    copy->size = tarimg_copy(&job->arena, request->size);
+    copy->aspect_ratio = tarimg_copy(&job->arena, request->aspect_ratio);
+    copy->quality = tarimg_copy(&job->arena, request->quality);
+    copy->style = tarimg_copy(&job->arena, request->style);
+    copy->output_format = tarimg_copy(&job->arena, request->output_format);
+    copy->background = tarimg_copy(&job->arena, request->background);
+    copy->user = tarimg_copy(&job->arena, request->user);
+    copy->extra_params = NULL;
+    if (!request->sink) return;
+    job->sink = *request->sink;
+    job->sink.path = tarimg_copy(&job->arena, request->sink->path);
+    copy->sink = &job->sink;
+}
+
+static tarash_image_result tarimg_check_config(tarimg_job *job, const tarash_image_config *config) {
+    const struct {
+        const char *field, *text;
+    } words[] = {{"provider", config->provider},
+                 {"model", config->model},
+                 {"base_url", config->base_url},
+                 {"api_version", config->api_version}};
+    tarash_image_result result;
+    size_t i;
+    for (i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if ((result = tarimg_check_word(&job->error, words[i].field, words[i].text)) != TARASH_IMAGE_OK)
+            return result;
+    }
+    if ((result = tarimg_check_text(&job->error, "provider_config", config->provider_config)) !=
+        TARASH_IMAGE_OK)
+        return result;
+    if ((result = tarimg_check_config_numbers(&job->error, config)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_check_headers(&job->error, config)) != TARASH_IMAGE_OK) return result;
+    if (config->fallback_count && !config->fallbacks)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "fallbacks: is NULL, but fallback_count is not 0");
+    return tarimg_check_mock(&job->error, config->mock);
+}
+
+#define TARIMG_MAX_LINKS 64
+
+/* The configs in the order in which they are tried; a config that is its own fallback ends at the limit. */
+static int tarimg_flatten(const tarash_image_config *config, const tarash_image_config **out, size_t *parents,
+                          size_t parent, size_t *count, int depth) {
+    size_t i, self = *count;
+    if (self >= TARIMG_MAX_LINKS || depth > TARIMG_MAX_LINKS) return 0;
+    out[self] = config;
+    parents[self] = parent;
+    (*count)++;
+    for (i = 0; config->fallbacks && i < config->fallback_count; i++) {
+        if (!tarimg_flatten(&config->fallbacks[i], out, parents, self, count, depth + 1)) return 0;
+    }
+    return 1;
+}
+
+static tarash_image_result tarimg_check_inputs(tarimg_job *job, tarimg_link *link) {
+    const tarash_image_capabilities *caps = link->caps;
+    if (link->input_count && !(caps->fields & TARASH_IMAGE_FIELD_IMAGES))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_UNSUPPORTED,
+                                "images: %s %s takes no input images", link->provider, link->model);
+    if (caps->max_input_images && link->input_count > (size_t)caps->max_input_images)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_UNSUPPORTED,
+                                "images: %s %s takes at most %d input images", link->provider, link->model,
+                                caps->max_input_images);
+    if (!tarimg_has_mask(&job->request)) return TARASH_IMAGE_OK;
+    if (link->input_count == 0)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "mask: needs an image that it masks (images is empty)");
+    if (!(caps->fields & TARASH_IMAGE_FIELD_MASK))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_UNSUPPORTED, "mask: %s %s takes no mask",
+                                link->provider, link->model);
+    return tarimg_resolve_mask(job, caps->mask, &link->mask);
+}
+
+static tarash_image_result tarimg_check_seed(tarimg_job *job, tarimg_link *link) {
+    const tarash_image_capabilities *caps = link->caps;
+    if (!link->request.has_seed || caps->seed_min >= caps->seed_max ||
+        !(caps->fields & TARASH_IMAGE_FIELD_SEED))
+        return TARASH_IMAGE_OK;
+    return tarimg_check_number(&job->error, "seed", link->request.seed, caps->seed_min, caps->seed_max);
+}
+
+/* ---- exchanges: the request's description */
+
+static tarash_image_result tarimg_exchange_init(tarash_image_exchange *exchange, tarimg_job *job,
+                                                tarimg_link *link) {
+    tarash_image_client *client = job->client;
+    memset(exchange, 0, sizeof *exchange);
+    exchange->link = link;
+    exchange->allocator = &client->allocator;
+    exchange->max_image_bytes = client->limits.max_image_bytes;
+    exchange->unique = tarimg_random(client);
+    exchange->percent = exchange->queue_position = -1;
+    exchange->next_delay_ms = -1;
+    tarimg_arena_init(&exchange->arena, &client->allocator, 0);
+    tarimg_arena_init(&exchange->reply_arena, &client->allocator, client->limits.max_document_bytes);
+    return TARASH_IMAGE_OK;
+}
+
+static void tarimg_exchange_free(tarash_image_exchange *exchange) {
+    size_t i;
+    for (i = 0; i < exchange->payload_count; i++) tarimg_payload_free(exchange->payloads[i]);
+    tarimg_release(exchange->allocator, exchange->payloads);
+    tarimg_arena_free(&exchange->reply_arena);
+    tarimg_arena_free(&exchange->arena);
+}
+
+/* Lets the adapter describe the request of the exchange's phase, and merges the user's extra parameters. */
+static tarash_image_result tarimg_exchange_build(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    tarash_image_result result = link->adapter->build_fn(exchange);
+    if (result == TARASH_IMAGE_OK && exchange->phase == TARASH_IMAGE_PHASE_SUBMIT && link->extra &&
+        link->extra->first)
+        tarimg_merge(&exchange->arena, tarimg_body_object(exchange), link->extra);
+    if (exchange->arena.failed) return tarimg_no_memory(&exchange->error);
+    if (result == TARASH_IMAGE_OK && !exchange->path)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
+                           "the provider's code described no request");
+    return result;
+}
+
+static int tarimg_exchange_has_key(const tarash_image_exchange *exchange, const char *url) {
+    return exchange->link->base_url && tarimg_same_origin(url, exchange->link->base_url);
+}
+
+/* All header lines of the request, in order; the user's take the place of ours. Credentials and the user's
+   own headers go to the provider's origin only. */
+static tarimg_header *tarimg_exchange_headers(tarash_image_exchange *exchange, const char *url) {
+    tarimg_link *link = exchange->link;
+    tarimg_arena *arena = &exchange->arena;
+    tarimg_header *list = NULL, *kept = NULL, *header;
+    size_t i;
+    if (exchange->body && exchange->is_form)
+        tarimg_add_header(arena, &list, "Content-Type",
+                          tarimg_format(arena, "multipart/form-data; boundary=tarash-%016llx",
+                                        (unsigned long long)exchange->unique));
+    else if (exchange->body)
+        tarimg_add_header(arena, &list, "Content-Type", "application/json");
+    tarimg_add_header(arena, &list, "Accept", exchange->accept);
+    if (!tarimg_exchange_has_key(exchange, url)) return list;
+    if (link->key)
+        tarimg_add_header(arena, &list, link->row->auth_header,
+                          tarimg_format(arena, "%s%s", link->row->auth_prefix, link->key));
+    for (header = exchange->headers; header; header = header->next)
+        tarimg_add_header(arena, &list, header->name, header->value);
+    for (header = list; header; header = header->next) {
+        int is_replaced = 0;
+        for (i = 0; link->config.headers && i < link->config.header_count; i++)
+            is_replaced |= tarimg_equal_nocase(link->config.headers[i].name, header->name);
+        if (!is_replaced) tarimg_add_header(arena, &kept, header->name, header->value);
+    }
+    for (i = 0; link->config.headers && i < link->config.header_count; i++)
+        tarimg_add_header(arena, &kept, link->config.headers[i].name, link->config.headers[i].value);
+    return kept;
+}
+
+/* ---- exchanges: the body as it is sent */
+
+typedef struct tarimg_renderer {
+    tarimg_arena *arena;
+    const tarimg_link *link;
+    tarimg_body *body; /* NULL: a plan, images are described */
+} tarimg_renderer;
+
+static void tarimg_flush_text(tarimg_renderer *renderer, tarimg_buffer *text) {
+    tarimg_body_text(renderer->arena, renderer->body, text->data, text->size);
+    text->size = 0;
+}
+
+static void tarimg_describe_image(tarimg_buffer *out, const tarimg_input *input) {
+    char text[160];
+    const char *type = input->mime_type ? input->mime_type : "application/octet-stream";
+    (void)snprintf(text, sizeof text, "\"<%.64s, %llu bytes>\"", type, (unsigned long long)input->size);
+    tarimg_append_text(out, text);
+}
+
+/* An input image inside JSON. */
+static void tarimg_render_input(void *context, tarimg_buffer *out, const tarimg_value *value) {
+    tarimg_renderer *renderer = (tarimg_renderer *)context;
+    const tarimg_input *input = tarimg_input_of(renderer->link, value);
+    if (!tarimg_input_has_bytes(input)) {
+        tarimg_write_string(out, input->url, strlen(input->url));
+        return;
+    }
+    if (!renderer->body) {
+        tarimg_describe_image(out, input);
+        return;
+    }
+    tarimg_append_char(out, '"');
+    if (value->kind == TARIMG_INPUT_URL) {
+        tarimg_append_text(out, "data:");
+        tarimg_append_text(out, input->mime_type ? input->mime_type : "application/octet-stream");
+        tarimg_append_text(out, ";base64,");
+    }
+    tarimg_flush_text(renderer, out);
+    tarimg_body_input(renderer->arena, renderer->body, input, 1);
+    tarimg_append_char(out, '"');
+}
+
+/* A name or file name inside a form's header. */
+static void tarimg_append_quoted(tarimg_buffer *out, const char *text) {
+    tarimg_append_char(out, '"');
+    for (; *text; text++) {
+        if (*text == '"')
+            tarimg_append_text(out, "%22");
+        else if (*text == '\r')
+            tarimg_append_text(out, "%0D");
+        else if (*text == '\n')
+            tarimg_append_text(out, "%0A");
+        else
+            tarimg_append_char(out, *text);
+    }
+    tarimg_append_char(out, '"');
+}
+
+/* A form part's value as text: strings as they are, everything else as JSON. */
+static void tarimg_append_part_text(tarimg_renderer *renderer, tarimg_buffer *out,
+                                    const tarimg_value *value) {
+    if (value->kind == TARIMG_STRING)
+        tarimg_append(out, value->text, value->size);
+    else
+        tarimg_write_json(out, value, tarimg_render_input, renderer);
+}
+
+static void tarimg_render_form(tarimg_renderer *renderer, tarimg_buffer *out, const tarimg_value *form,
+                               const char *boundary) {
+    const tarimg_value *part;
+    for (part = form->first; part; part = part->next) {
+        const tarimg_input *input =
+            part->kind == TARIMG_INPUT_FILE ? tarimg_input_of(renderer->link, part) : NULL;
+        tarimg_append_text(out, "--");
+        tarimg_append_text(out, boundary);
+        tarimg_append_text(out, "\r\nContent-Disposition: form-data; name=");
+        tarimg_append_quoted(out, part->name);
+        if (input) {
+            tarimg_append_text(out, "; filename=");
+            tarimg_append_quoted(out, input->filename ? input->filename : "image");
+            tarimg_append_text(out, "\r\nContent-Type: ");
+            tarimg_append_text(out, input->mime_type ? input->mime_type : "application/octet-stream");
+        }
+        tarimg_append_text(out, "\r\n\r\n");
+        if (input) {
+            tarimg_flush_text(renderer, out);
+            tarimg_body_input(renderer->arena, renderer->body, input, 0);
+        } else
+            tarimg_append_part_text(renderer, out, part);
+        tarimg_append_text(out, "\r\n");
+    }
+    tarimg_append_text(out, "--");
+    tarimg_append_text(out, boundary);
+    tarimg_append_text(out, "--\r\n");
+}
+
+static int tarimg_render_body(tarash_image_exchange *exchange, tarimg_body *body) {
+    tarimg_renderer renderer;
+    tarimg_buffer text;
+    char boundary[40];
+    int good;
+    if (!exchange->body) return 1;
+    renderer.arena = &exchange->arena;
+    renderer.link = exchange->link;
+    renderer.body = body;
+    tarimg_buffer_init(&text, exchange->allocator, 0);
+    (void)snprintf(boundary, sizeof boundary, "tarash-%016llx", (unsigned long long)exchange->unique);
+    if (exchange->is_form)
+        tarimg_render_form(&renderer, &text, exchange->body, boundary);
+    else
+        tarimg_write_json(&text, exchange->body, tarimg_render_input, &renderer);
+    good = !text.failed;
+    if (good && text.size) tarimg_flush_text(&renderer, &text);
+    tarimg_buffer_free(&text);
+    tarimg_body_rewind(body);
+    return good && !exchange->arena.failed;
+}
+
+/* ---- preparing a job: everything that can be said before anything is sent */
+
+/* A dry run of the link's first request, for its warnings and refusals. */
+static tarash_image_result tarimg_try_link(tarimg_job *job, tarimg_link *link) {
+    tarash_image_exchange exchange;
+    tarash_image_result result = tarimg_exchange_init(&exchange, job, link);
+    exchange.count = link->per_call;
+    if (result == TARASH_IMAGE_OK) result = tarimg_exchange_build(&exchange);
+    if (result != TARASH_IMAGE_OK) {
+        job->error.result = result;
+        memcpy(job->error.message, exchange.error.message, sizeof job->error.message);
+    }
+    tarimg_exchange_free(&exchange);
+    return result;
+}
+
+static tarash_image_result tarimg_check_strict(tarimg_job *job, tarimg_link *link) {
+    const tarimg_note *note;
+    if (!job->request.strict) return TARASH_IMAGE_OK;
+    for (note = link->notes; note; note = note->next) {
+        const tarash_image_warning *warning = &note->warning;
+        if (note->is_advice) continue;
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "%.64s: \"%.96s\" would be sent as \"%.96s\" (%.128s), and strict is set",
+                                warning->field, warning->asked, warning->sent, warning->why);
+    }
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_resolve_link(tarimg_job *job, tarimg_link *link) {
+    tarash_image_result result;
+    const char *prompt = job->request.prompt;
+    link->arena = &job->arena;
+    link->collecting = 1;
+    link->inputs = job->inputs;
+    link->input_count = job->request.image_count;
+    link->request = job->request;
+    link->max_depth = job->client->limits.max_json_depth;
+    if ((result = tarimg_resolve_row(job, link)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_resolve_model(job, link)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_resolve_base_url(job, link)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_resolve_key(job, link)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_resolve_options(job, link)) != TARASH_IMAGE_OK) return result;
+    if (job->arena.failed) return tarimg_no_memory(&job->error);
+    if (!tarimg_is_set(prompt) && !tarimg_option(link, "operation"))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "prompt: is %s; say what the image shall show", prompt ? "empty" : "missing");
+    if ((result = tarimg_check_inputs(job, link)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_check_seed(job, link)) != TARASH_IMAGE_OK) return result;
+    tarimg_adapt(link);
+    if (link->mock)
+        link->mock_state = link->mock->seed ? tarimg_mix(link->mock->seed + job->client->submitted)
+                                            : tarimg_random(job->client);
+    link->is_quiet = link->adapter->answer_fn && !tarimg_mock_polling(link);
+    if ((result = tarimg_try_link(job, link)) != TARASH_IMAGE_OK) return result;
+    link->collecting = 0;
+    if (job->arena.failed) return tarimg_no_memory(&job->error);
+    return tarimg_check_strict(job, link);
+}
+
+/* Says which link of a chain a refusal is about. */
+static tarash_image_result tarimg_name_link(tarimg_job *job, size_t index, const tarimg_link *link) {
+    char message[sizeof job->error.message];
+    tarimg_copy_fixed(job->error.provider, sizeof job->error.provider, link->provider);
+    tarimg_copy_fixed(job->error.model, sizeof job->error.model, link->model);
+    if (index == 0 || job->error.result == TARASH_IMAGE_ERROR_OUT_OF_MEMORY) return job->error.result;
+    memcpy(message, job->error.message, sizeof message);
+    return tarimg_set_error(&job->error, job->error.result, "fallback %d%s%s%s: %.440s", (int)index,
+                            link->provider ? " (" : "", link->provider ? link->provider : "",
+                            link->provider ? ")" : "", message);
+}
+
+static tarash_image_result tarimg_resolve_chain(tarimg_job *job, const tarash_image_config *config) {
+    const tarash_image_config *configs[TARIMG_MAX_LINKS];
+    size_t parents[TARIMG_MAX_LINKS], i;
+    tarash_image_result result;
+    if (!tarimg_flatten(config, configs, parents, 0, &job->link_count, 0))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "fallbacks: the chain has more than %d configs", TARIMG_MAX_LINKS);
+    job->links = (tarimg_link *)tarimg_take(&job->arena, job->link_count * sizeof *job->links);
+    if (!job->links) return tarimg_no_memory(&job->error);
+    for (i = 0; i < job->link_count; i++) {
+        tarimg_link *link = &job->links[i];
+        result = tarimg_check_config(job, configs[i]);
+        if (result == TARASH_IMAGE_OK) {
+            tarimg_copy_config(job, link, configs[i]);
+            if (!link->config.fallback_on && i)
+                link->config.fallback_on = job->links[parents[i]].config.fallback_on;
+            if (!link->config.on_unknown && i)
+                link->config.on_unknown = job->links[parents[i]].config.on_unknown;
+            result = job->arena.failed ? tarimg_no_memory(&job->error) : tarimg_resolve_link(job, link);
+        }
+        if (result != TARASH_IMAGE_OK) return tarimg_name_link(job, i, link);
+    }
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_job_prepare(tarimg_job *job, const tarash_image_config *config,
+                                              const tarash_image_request *request) {
+    tarimg_value *extra = NULL;
+    tarash_image_result result;
+    size_t i;
+    if (!config) return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "config: is NULL");
+    if (!request) return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "request: is NULL");
+    if ((result = tarimg_check_request(job->client, &job->error, request)) != TARASH_IMAGE_OK) return result;
+    tarimg_copy_request(job, request);
+    if ((result = tarimg_check_text(&job->error, "extra_params", request->extra_params)) != TARASH_IMAGE_OK)
+        return result;
+    if ((result = tarimg_parse_object(job, "extra_params", request->extra_params, &extra)) != TARASH_IMAGE_OK)
+        return result;
+    if ((result = tarimg_resolve_inputs(job)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_resolve_chain(job, config)) != TARASH_IMAGE_OK) return result;
+    for (i = 0; i < job->link_count; i++) {
+        job->links[i].extra = extra;
+        job->links[i].secrets = job->secrets;
+    }
+    return TARASH_IMAGE_OK;
+}
+
+/* ---- transfers: libcurl, and nothing but this part knows it */
+
+static void tarimg_break(tarimg_transfer *transfer, tarash_image_result result, const char *reason) {
+    if (transfer->broken != TARASH_IMAGE_OK) return;
+    transfer->broken = result;
+    transfer->reason = reason;
+}
+
+static tarash_image_result tarimg_target_open(void *context, size_t *index) {
+    return tarimg_open_payload(&((tarimg_transfer *)context)->exchange, index);
+}
+
+static tarimg_payload *tarimg_last_payload(void *context) {
+    tarash_image_exchange *exchange = &((tarimg_transfer *)context)->exchange;
+    return exchange->payloads[exchange->payload_count - 1];
+}
+
+static unsigned char *tarimg_target_room(void *context, size_t size) {
+    return tarimg_payload_room(tarimg_last_payload(context), size);
+}
+
+static tarash_image_result tarimg_target_take(void *context, size_t size) {
+    return tarimg_payload_take(tarimg_last_payload(context), size);
+}
+
+static tarash_image_result tarimg_target_close(void *context, size_t *size) {
+    tarimg_payload *payload = tarimg_last_payload(context);
+    tarash_image_result result = tarimg_payload_close(payload);
+    *size = payload->size;
+    return result;
+}
+
+static void tarimg_start_reader(tarimg_transfer *transfer, int wants_images) {
+    tarash_image_exchange *exchange = &transfer->exchange;
+    if (transfer->has_reader) tarimg_reader_free(&transfer->reader);
+    transfer->target.open_fn = tarimg_target_open;
+    transfer->target.room_fn = tarimg_target_room;
+    transfer->target.take_fn = tarimg_target_take;
+    transfer->target.close_fn = tarimg_target_close;
+    transfer->target.context = transfer;
+    tarimg_reader_init(&transfer->reader, &exchange->reply_arena, transfer->client->limits.max_json_depth,
+                       exchange->image_paths, wants_images ? &transfer->target : NULL);
+    transfer->has_reader = 1;
+}
+
+/* The header list is kept per event: a stream's replies would add up otherwise. */
+static int tarimg_event_data(void *context, const char *text, size_t size) {
+    static const char mark[] = "[DONE]";
+    tarimg_transfer *transfer = (tarimg_transfer *)context;
+    while (size && transfer->sse_probe_size < sizeof mark - 1) {
+        if (*text != mark[transfer->sse_probe_size]) {
+            size_t held = transfer->sse_probe_size;
+            transfer->sse_probe_size = sizeof mark; /* known to be something else */
+            if (held && !tarimg_reader_feed(&transfer->reader, mark, held)) break;
+            return tarimg_reader_feed(&transfer->reader, text, size);
+        }
+        transfer->sse_probe_size++;
+        text++;
+        size--;
+    }
+    if (transfer->sse_probe_size == sizeof mark - 1) return 1;
+    return tarimg_reader_feed(&transfer->reader, text, size);
+}
+
+static void tarimg_emit_preview(tarimg_transfer *transfer);
+
+/* An event of the stream is whole: the adapter reads it, and the next one starts afresh. */
+static int tarimg_event_whole(void *context) {
+    tarimg_transfer *transfer = (tarimg_transfer *)context;
+    tarash_image_exchange *exchange = &transfer->exchange;
+    int is_mark = transfer->sse_probe_size == 6;
+    if (exchange->stream_done || is_mark) return 1;
+    if (!tarimg_reader_finish(&transfer->reader)) return 0;
+    exchange->document = transfer->reader.root;
+    exchange->is_preview = 0;
+    if (exchange->link->adapter->event_fn && exchange->link->adapter->event_fn(exchange) != TARASH_IMAGE_OK)
+        return 0;
+    if (exchange->is_preview) tarimg_emit_preview(transfer);
+    if (exchange->stream_done) return 1;
+    exchange->document = NULL;
+    tarimg_arena_free(&exchange->reply_arena);
+    tarimg_start_reader(transfer, 1);
+    transfer->sse_probe_size = 0;
+    return 1;
+}
+
+static int tarimg_feed_events(tarimg_transfer *transfer, const char *text, size_t size) {
+    tarimg_sse_handler handler;
+    handler.data_fn = tarimg_event_data;
+    handler.event_fn = tarimg_event_whole;
+    handler.context = transfer;
+    if (tarimg_sse_feed(&transfer->sse, &handler, text, size)) return 1;
+    if (transfer->exchange.error.result != TARASH_IMAGE_OK)
+        tarimg_break(transfer, transfer->exchange.error.result, transfer->exchange.error.message);
+    else
+        tarimg_break(transfer, transfer->reader.result, transfer->reader.problem);
+    return 0;
+}
+
+/* What a reply is, as soon as its body begins. */
+static tarimg_reply_mode tarimg_mode_of(tarimg_transfer *transfer) {
+    tarash_image_exchange *exchange = &transfer->exchange;
+    const char *type = tarimg_reply_header(exchange, "content-type");
+    if (exchange->phase == TARASH_IMAGE_PHASE_CANCEL) return TARIMG_REPLY_SKIP;
+    if (exchange->status >= 300 && exchange->status < 400) return TARIMG_REPLY_SKIP;
+    if (exchange->status < 200 || exchange->status >= 400) return TARIMG_REPLY_ERROR;
+    if (exchange->task && exchange->task->kind != TARIMG_TASK_CALL) return TARIMG_REPLY_IMAGE;
+    if (tarimg_begins_nocase(type, "text/event-stream") && exchange->link->adapter->event_fn)
+        return TARIMG_REPLY_EVENTS;
+    if (tarimg_begins_nocase(type, "image/")) return TARIMG_REPLY_IMAGE;
+    return TARIMG_REPLY_JSON;
+}
+
+static int tarimg_begin_reply(tarimg_transfer *transfer) {
+    tarash_image_exchange *exchange = &transfer->exchange;
+    long status = 0;
+    curl_off_t length = -1;
+    size_t index;
+    tarash_image_result result;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    exchange->status = (int)status;
+    transfer->mode = tarimg_mode_of(transfer);
+    if (length > 0)
+        exchange->expected_bytes =
+            transfer->mode == TARIMG_REPLY_IMAGE ? (uint64_t)length : (uint64_t)length / 4 * 3;
+    if (transfer->mode == TARIMG_REPLY_IMAGE) {
+        exchange->is_raw_image = 1;
+        result = tarimg_open_payload(exchange, &index);
+        if (result != TARASH_IMAGE_OK) tarimg_break(transfer, result, "out of memory");
+        return result == TARASH_IMAGE_OK;
+    }
+    /* A stream's previews and its image can't be told apart as they arrive: no sink sees them. */
+    if (transfer->mode == TARIMG_REPLY_EVENTS) exchange->sink = NULL;
+    if (transfer->mode != TARIMG_REPLY_SKIP)
+        tarimg_start_reader(transfer, transfer->mode != TARIMG_REPLY_ERROR);
+    return 1;
+}
+
+static int tarimg_take_image(tarimg_transfer *transfer, const char *data, size_t size) {
+    tarash_image_result result = tarimg_payload_write(transfer->exchange.payloads[0], data, size);
+    if (result == TARASH_IMAGE_OK) return 1;
+    tarimg_break(transfer, result,
+                 result == TARASH_IMAGE_ERROR_TOO_LARGE      ? "the image exceeds limits.max_image_bytes"
+                 : result == TARASH_IMAGE_ERROR_BAD_RESPONSE ? "the answer is not an image"
+                 : result == TARASH_IMAGE_ERROR_IO           ? "the sink could not take the image"
+                                                             : "out of memory");
+    return 0;
+}
+
+static int tarimg_take_error_body(tarimg_transfer *transfer, const char *data, size_t size) {
+    size_t room = TARIMG_PLAIN_SIZE - 1 - transfer->plain_size;
+    size_t kept = size < room ? size : room;
+    memcpy(transfer->plain + transfer->plain_size, data, kept);
+    transfer->plain_size += kept;
+    (void)tarimg_reader_feed(&transfer->reader, data, size);
+    if (transfer->received <= TARIMG_MAX_ERROR_BODY) return 1;
+    transfer->has_enough = 1;
+    return 0;
+}
+
+static size_t tarimg_on_body(char *data, size_t one, size_t size, void *user_data) {
+    tarimg_transfer *transfer = (tarimg_transfer *)user_data;
+    int good = 1;
+    (void)one;
+    if (transfer->mode == TARIMG_REPLY_NONE && !tarimg_begin_reply(transfer)) return size + 1;
+    transfer->received += size;
+    if (transfer->exchange.task) transfer->exchange.task->job->bytes_received += size;
+    if (transfer->received > transfer->client->limits.max_reply_bytes) {
+        tarimg_break(transfer, TARASH_IMAGE_ERROR_TOO_LARGE, "the reply exceeds limits.max_reply_bytes");
+        return size + 1;
+    }
+    switch (transfer->mode) {
+    case TARIMG_REPLY_JSON:
+        good = tarimg_reader_feed(&transfer->reader, data, size);
+        if (!good) tarimg_break(transfer, transfer->reader.result, transfer->reader.problem);
+        break;
+    case TARIMG_REPLY_EVENTS: good = tarimg_feed_events(transfer, data, size); break;
+    case TARIMG_REPLY_IMAGE: good = tarimg_take_image(transfer, data, size); break;
+    case TARIMG_REPLY_ERROR: good = tarimg_take_error_body(transfer, data, size); break;
+    case TARIMG_REPLY_SKIP:
+        transfer->has_enough = transfer->received > TARIMG_MAX_ERROR_BODY;
+        good = !transfer->has_enough;
+        break;
+    case TARIMG_REPLY_NONE: break;
+    }
+    return good ? size : size + 1;
+}
+
+/* A header line; a status line begins a reply anew (1xx, proxies). */
+static size_t tarimg_on_header(char *data, size_t one, size_t size, void *user_data) {
+    tarimg_transfer *transfer = (tarimg_transfer *)user_data;
+    tarash_image_exchange *exchange = &transfer->exchange;
+    size_t length = size, name;
+    char *text, *value;
+    (void)one;
+    transfer->header_bytes += size;
+    if (transfer->header_bytes > transfer->client->limits.max_header_bytes) {
+        tarimg_break(transfer, TARASH_IMAGE_ERROR_TOO_LARGE,
+                     "the header lines exceed limits.max_header_bytes");
+        return size + 1;
+    }
+    while (length && (data[length - 1] == '\r' || data[length - 1] == '\n')) length--;
+    if (length >= 5 && tarimg_equal_bytes_nocase(data, "http/", 5)) {
+        exchange->reply_headers = NULL;
+        return size;
+    }
+    text = tarimg_copy_bytes(&exchange->arena, data, length);
+    if (!text) {
+        tarimg_break(transfer, TARASH_IMAGE_ERROR_OUT_OF_MEMORY, "out of memory");
+        return size + 1;
+    }
+    name = strcspn(text, ":");
+    if (text[name] != ':') return size;
+    text[name] = '\0';
+    value = text + name + 1;
+    while (*value == ' ' || *value == '\t') value++;
+    tarimg_add_header(&exchange->arena, &exchange->reply_headers, text, value);
+    return size;
+}
+
+static size_t tarimg_on_read(char *out, size_t one, size_t size, void *user_data) {
+    tarimg_transfer *transfer = (tarimg_transfer *)user_data;
+    size_t written = 0;
+    (void)one;
+    if (tarimg_body_read(&transfer->body, out, size, &written)) return written;
+    tarimg_break(transfer, TARASH_IMAGE_ERROR_IO, "an input image's file could not be read, or has changed");
+    return CURL_READFUNC_ABORT;
+}
+
+/* Refuses a private address of a host whose name didn't show it, before anything is sent there. */
+static curl_socket_t tarimg_on_socket(void *user_data, curlsocktype purpose, struct curl_sockaddr *address) {
+    tarimg_transfer *transfer = (tarimg_transfer *)user_data;
+    (void)purpose;
+    if (tarimg_is_private_address(&address->addr)) {
+        transfer->was_refused = 1;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype, address->protocol);
+}
+
+static CURL *tarimg_take_handle(tarash_image_client *client) {
+    if (client->idle_count) return client->idle[--client->idle_count];
+    return curl_easy_init();
+}
+
+static void tarimg_return_handle(tarash_image_client *client, CURL *easy) {
+    curl_easy_reset(easy);
+    if (client->idle_count < 64 &&
+        tarimg_grow_array(&client->allocator, (void **)(void *)&client->idle, client->idle_count,
+                          &client->idle_capacity, sizeof(CURL *)))
+        client->idle[client->idle_count++] = easy;
+    else
+        curl_easy_cleanup(easy);
+}
+
+/* libcurl's copy of the header lines held the key. */
+static void tarimg_free_header_list(tarimg_transfer *transfer) {
+    struct curl_slist *line;
+    for (line = transfer->header_list; line; line = line->next) tarimg_wipe(line->data, strlen(line->data));
+    curl_slist_free_all(transfer->header_list);
+    transfer->header_list = NULL;
+}
+
+static void tarimg_transfer_free(tarimg_transfer *transfer) {
+    tarash_image_client *client = transfer->client;
+    if (transfer->easy) {
+        (void)curl_multi_remove_handle(client->multi, transfer->easy);
+        tarimg_return_handle(client, transfer->easy);
+    }
+    tarimg_free_header_list(transfer);
+    tarimg_body_close(&transfer->body);
+    if (transfer->has_reader) tarimg_reader_free(&transfer->reader);
+    tarimg_exchange_free(&transfer->exchange);
+    tarimg_arena_free(&transfer->own_arena);
+    tarimg_release(&client->allocator, transfer);
+}
+
+static tarimg_transfer *tarimg_transfer_new(tarimg_job *job, tarimg_link *link) {
+    tarash_image_client *client = job->client;
+    tarimg_transfer *transfer = (tarimg_transfer *)tarimg_alloc(&client->allocator, sizeof *transfer);
+    if (!transfer) return NULL;
+    transfer->client = client;
+    tarimg_arena_init(&transfer->own_arena, &client->allocator, 0);
+    (void)tarimg_exchange_init(&transfer->exchange, job, link);
+    transfer->started = tarimg_now(client);
+    return transfer;
+}
+
+static int tarimg_add_header_line(tarimg_transfer *transfer, const char *line) {
+    struct curl_slist *list = line ? curl_slist_append(transfer->header_list, line) : NULL;
+    if (!list) return 0;
+    transfer->header_list = list;
+    return 1;
+}
+
+static int tarimg_make_header_list(tarimg_transfer *transfer, const tarimg_header *headers) {
+    tarimg_arena *arena = &transfer->exchange.arena;
+    for (; headers; headers = headers->next) {
+        /* libcurl's way to say a header without a value is a semicolon. */
+        const char *line = headers->value[0] ? tarimg_format(arena, "%s: %s", headers->name, headers->value)
+                                             : tarimg_format(arena, "%s;", headers->name);
+        if (!tarimg_add_header_line(transfer, line)) return 0;
+    }
+    return tarimg_add_header_line(transfer, "Expect:");
+}
+
+/* Options that every transfer has. CURLcodes are or-ed: any failure is lack of memory, or a libcurl without
+ * HTTP. */
+static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, int connect_timeout_ms) {
+    tarash_image_client *client = transfer->client;
+    CURL *easy = transfer->easy;
+    unsigned bad = 0;
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_URL, url);
+#if LIBCURL_VERSION_NUM >= 0x075500
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_timeout_ms);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, tarimg_on_body);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, tarimg_on_header);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->header_list);
+    /* Nothing is gained by compressing images; a server that does so all the same is understood. */
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity");
+    if (client->proxy) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy);
+    if (client->ca_file) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
+    if (transfer->is_public_only) {
+        bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, tarimg_on_socket);
+        bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+    }
+    return bad;
+}
+
+/* No rewind function on purpose: libcurl would send a POST again by itself when a kept connection turns out
+   dead, and such a request may be billed twice. */
+static unsigned tarimg_set_method(tarimg_transfer *transfer, const char *method) {
+    CURL *easy = transfer->easy;
+    unsigned bad = 0;
+    if (tarimg_equal(method, "GET") && transfer->body.size == 0)
+        return (unsigned)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body.size);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_READFUNCTION, tarimg_on_read);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+    if (!tarimg_equal(method, "POST")) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+    return bad;
+}
+
+static int tarimg_uses_proxy(const tarash_image_client *client) {
+    return client->proxy && client->proxy[0];
+}
+
+/* Begins the exchange's request at `url`; 0 = memory ran out. */
+static int tarimg_transfer_start(tarimg_transfer *transfer, const char *url) {
+    tarash_image_exchange *exchange = &transfer->exchange;
+    tarash_image_client *client = transfer->client;
+    tarimg_header *headers = tarimg_exchange_headers(exchange, url);
+    if (!tarimg_render_body(exchange, &transfer->body) || exchange->arena.failed) return 0;
+    if (!tarimg_make_header_list(transfer, headers)) return 0;
+    transfer->easy = tarimg_take_handle(client);
+    if (!transfer->easy) return 0;
+    if (tarimg_set_common(transfer, url, exchange->link->config.connect_timeout_ms)) return 0;
+    if (tarimg_set_method(transfer, exchange->method)) return 0;
+    if (client->curl_hook_fn) client->curl_hook_fn(transfer->easy, client->curl_hook_user_data);
+    tarimg_log(client, exchange->link->secrets, TARASH_IMAGE_LOG_DEBUG, "%s: %s %s, %llu bytes",
+               exchange->link->provider, exchange->method, tarimg_shown_url(&exchange->arena, url),
+               (unsigned long long)transfer->body.size);
+    return curl_multi_add_handle(client->multi, transfer->easy) == CURLM_OK;
+}
+
+static int tarimg_is_tls_failure(CURLcode code) {
+    return code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION ||
+           code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CIPHER || code == CURLE_SSL_CACERT_BADFILE ||
+           code == CURLE_SSL_ISSUER_ERROR || code == CURLE_USE_SSL_FAILED || code == CURLE_SSL_CRL_BADFILE;
+}
+
+static tarash_image_result tarimg_result_of_curl(CURLcode code) {
+    switch ((int)code) {
+    case CURLE_OUT_OF_MEMORY: return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    case CURLE_OPERATION_TIMEDOUT: return TARASH_IMAGE_ERROR_TIMEOUT;
+    case CURLE_BAD_CONTENT_ENCODING:
+    case CURLE_WEIRD_SERVER_REPLY: return TARASH_IMAGE_ERROR_BAD_RESPONSE;
+    case CURLE_FILESIZE_EXCEEDED:
+    case 100: return TARASH_IMAGE_ERROR_TOO_LARGE; /* CURLE_TOO_LARGE, of libcurl 8.6 and newer */
+    default: return TARASH_IMAGE_ERROR_CONNECTION;
+    }
+}
+
+static int tarimg_has_sent(tarimg_transfer *transfer) {
+    long request = 0;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request);
+    return request > 0;
+}
+
+/* What the server asks for before another try, in milliseconds; 0 = nothing. */
+static int64_t tarimg_reply_delay(tarimg_transfer *transfer) {
+    const tarash_image_exchange *exchange = &transfer->exchange;
+    const char *milliseconds = tarimg_reply_header(exchange, "retry-after-ms"),
+               *date = tarimg_reply_header(exchange, "date");
+    const char *after = tarimg_reply_header(exchange, "retry-after");
+    int64_t value, now = tarimg_wall_clock_seconds();
+    if (milliseconds && tarimg_parse_thousandths(milliseconds, strlen(milliseconds),
+                                                 TARIMG_MAX_RETRY_AFTER_MS * 1000, &value))
+        return (value + 999) / 1000;
+    if (!after) return 0;
+    /* A date is meant by the server's clock, which may differ from ours. */
+    if (date) (void)tarimg_parse_date(date, &now);
+    value = tarimg_parse_retry_after(after, now);
+    return value < 0 ? 0 : value;
+}
+
+static const char *tarimg_reply_request_id(const tarash_image_exchange *exchange) {
+    static const char *const names[] = {"x-request-id", "request-id", "x-fal-request-id", "apim-request-id",
+                                        "x-requestid"};
+    size_t i;
+    for (i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *value = tarimg_reply_header(exchange, names[i]);
+        if (tarimg_is_set(value)) return value;
+    }
+    return NULL;
+}
+
+/* libcurl reports that the transfer failed. */
+static void tarimg_read_curl_failure(tarimg_transfer *transfer, CURLcode code) {
+    tarash_image_error *error = &transfer->exchange.error;
+    const char *detail = transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(code);
+    error->curl_code = (int)code;
+    error->delivery =
+        tarimg_has_sent(transfer) ? TARASH_IMAGE_DELIVERY_UNKNOWN : TARASH_IMAGE_DELIVERY_NOT_SENT;
+    if (transfer->was_refused) {
+        (void)tarimg_set_error(error, TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                               "the result's host has a private address, and is not asked");
+        return;
+    }
+    if (tarimg_is_tls_failure(code)) error->delivery = TARASH_IMAGE_DELIVERY_NOT_SENT;
+    (void)tarimg_set_error(error, tarimg_result_of_curl(code), "%s: %s", transfer->exchange.link->provider,
+                           detail);
+}
+
+/* The reply came, and is read: OK, or exchange->error. */
+static void tarimg_read_reply(tarimg_transfer *transfer) {
+    tarash_image_exchange *exchange = &transfer->exchange;
+    tarash_image_error *error = &exchange->error;
+    tarimg_reader *reader = &transfer->reader;
+    long status = 0;
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    exchange->status = (int)status;
+    error->http_status = exchange->status;
+    if (transfer->mode == TARIMG_REPLY_NONE) transfer->mode = tarimg_mode_of(transfer);
+    if (exchange->status < 200 || exchange->status >= 300) {
+        if (transfer->has_reader && tarimg_reader_finish(reader)) exchange->document = reader->root;
+        tarimg_redact_value(exchange->link->secrets, exchange->document);
+        tarimg_redact(exchange->link->secrets, transfer->plain, transfer->plain_size);
+        (void)tarimg_read_error(exchange, transfer->plain);
+        error->delivery = tarimg_delivery_of_status(exchange->status);
+        error->retry_after_ms = tarimg_reply_delay(transfer);
+        return;
+    }
+    error->delivery = TARASH_IMAGE_DELIVERY_UNKNOWN; /* of a reply that turns out unreadable */
+    if (exchange->is_raw_image) {
+        tarash_image_result result = tarimg_payload_close(exchange->payloads[0]);
+        if (result != TARASH_IMAGE_OK) (void)tarimg_set_error(error, result, "the image could not be kept");
+        if (exchange->task->kind == TARIMG_TASK_CALL && result == TARASH_IMAGE_OK)
+            (void)exchange->link->adapter->read_fn(exchange);
+        return;
+    }
+    if (transfer->mode == TARIMG_REPLY_EVENTS) {
+        /* The last event may lack its blank line. */
+        (void)tarimg_feed_events(transfer, "\n\n", 2);
+        if (transfer->broken == TARASH_IMAGE_OK && !exchange->stream_done)
+            (void)tarimg_set_error(error, TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                                   "%s: the stream ended before the image was complete",
+                                   exchange->link->provider);
+        return;
+    }
+    if (!transfer->has_reader || !tarimg_reader_finish(reader)) {
+        (void)tarimg_set_error(error, transfer->has_reader ? reader->result : TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                               "%s answered HTTP %d with what is no JSON: %s", exchange->link->provider,
+                               exchange->status,
+                               transfer->has_reader ? reader->problem : "the answer is empty");
+        return;
+    }
+    exchange->document = reader->root;
+    tarimg_redact_value(exchange->link->secrets, exchange->document);
+    if (exchange->link->adapter->read_fn(exchange) != TARASH_IMAGE_OK &&
+        error->result != TARASH_IMAGE_ERROR_BAD_RESPONSE)
+        error->delivery = TARASH_IMAGE_DELIVERY_REJECTED;
+}
+
+/* A transfer has ended: exchange->error says how. */
+static void tarimg_transfer_finish(tarimg_transfer *transfer, CURLcode code) {
+    tarash_image_exchange *exchange = &transfer->exchange;
+    tarash_image_error *error = &exchange->error;
+    if (code == CURLE_OK || transfer->has_enough) {
+        tarimg_read_reply(transfer);
+    } else if (transfer->broken == TARASH_IMAGE_OK)
+        tarimg_read_curl_failure(transfer, code);
+    if (transfer->broken != TARASH_IMAGE_OK) {
+        error->http_status = exchange->status;
+        error->delivery =
+            tarimg_has_sent(transfer) ? TARASH_IMAGE_DELIVERY_UNKNOWN : TARASH_IMAGE_DELIVERY_NOT_SENT;
+        if (transfer->exchange.error.result == TARASH_IMAGE_OK)
+            (void)tarimg_set_error(error, transfer->broken, "%s: %s", exchange->link->provider,
+                                   transfer->reason ? transfer->reason : "the answer is unreadable");
+    }
+    if (exchange->arena.failed) (void)tarimg_no_memory(error);
+    tarimg_redact_text(exchange->link->secrets, error->message);
+    tarimg_redact_text(exchange->link->secrets, error->provider_code);
+    tarimg_copy_fixed(error->request_id, sizeof error->request_id, tarimg_reply_request_id(exchange));
+    tarimg_log(transfer->client, exchange->link->secrets, TARASH_IMAGE_LOG_DEBUG,
+               "%s: HTTP %d, %llu bytes in %lld ms%s%s", exchange->link->provider, exchange->status,
+               (unsigned long long)transfer->received,
+               (long long)(tarimg_now(transfer->client) - transfer->started), error->result ? ": " : "",
+               error->result ? error->message : "");
+}
+
+/* ---- progress */
+
+static void tarimg_queue_event(tarimg_job *job, tarimg_event *event) {
+    tarash_image_client *client = job->client;
+    tarimg_link *link = &job->links[job->current < job->link_count ? job->current : 0];
+    tarash_image_update *update = &event->update;
+    event->job_id = job->id;
+    update->job.id = job->id;
+    update->status = job->status;
+    update->progress_percent = job->percent;
+    update->queue_position = job->queue_position;
+    update->bytes_received = job->bytes_received;
+    update->attempt = (int)job->current + 1;
+    if (job->link_count) {
+        update->provider = link->provider;
+        update->model = link->model;
+    }
+    update->message = event->message;
+    if (client->last_event)
+        client->last_event->next = event;
+    else
+        client->events = event;
+    client->last_event = event;
+}
+
+static int tarimg_is_watched(const tarimg_job *job) {
+    return job->request.on_progress && job->link_count && !job->links[job->current].is_quiet;
+}
+
+/* Reports the job's state, unless nobody listens. A report lost to lack of memory is not worth a failure. */
+static void tarimg_report(tarimg_job *job, const char *message) {
+    tarimg_event *event;
+    const tarash_image_allocator *allocator = &job->client->allocator;
+    size_t size = message ? strlen(message) + 1 : 0;
+    if (!tarimg_is_watched(job)) return;
+    event = (tarimg_event *)tarimg_alloc(allocator, sizeof *event);
+    if (!event) return;
+    if (message && (event->message = (char *)tarimg_alloc(allocator, size)) != NULL)
+        memcpy(event->message, message, size);
+    tarimg_queue_event(job, event);
+}
+
+static void tarimg_event_free(const tarash_image_allocator *allocator, tarimg_event *event) {
+    tarimg_release(allocator, event->message);
+    tarimg_release(allocator, event->preview.data);
+    tarimg_release(allocator, event);
+}
+
+/* A preview has arrived: its bytes go to the callback and are gone afterwards. */
+static void tarimg_emit_preview(tarimg_transfer *transfer) {
+    tarash_image_exchange *exchange = &transfer->exchange;
+    tarimg_job *job = exchange->task->job;
+    tarimg_found *found = exchange->found;
+    tarimg_payload *payload = found && found->is_payload ? exchange->payloads[found->payload] : NULL;
+    tarimg_event *event = NULL;
+    exchange->found = exchange->last_found = NULL;
+    exchange->found_count = 0;
+    if (!payload) return;
+    if (tarimg_is_watched(job)) event = (tarimg_event *)tarimg_alloc(exchange->allocator, sizeof *event);
+    if (event) {
+        event->preview.data = payload->data;
+        event->preview.size = payload->fill;
+        event->preview.mime_type = payload->media.mime_type;
+        event->preview.width = payload->media.width;
+        event->preview.height = payload->media.height;
+        event->preview.index = exchange->preview_index;
+        event->update.partial_image = &event->preview;
+        payload->data = NULL;
+        payload->capacity = payload->fill = 0;
+        tarimg_queue_event(job, event);
+    }
+    tarimg_payload_free(payload);
+}
+
+static void tarimg_note_progress(tarimg_job *job, tarash_image_status status, int percent, int position,
+                                 const char *message) {
+    job->status = status == TARASH_IMAGE_STATUS_QUEUED ? status : TARASH_IMAGE_STATUS_PROCESSING;
+    job->percent = percent > 100 ? 100 : percent < -1 ? -1 : percent;
+    job->queue_position = position < -1 ? -1 : position;
+    /* What ends the job is reported when it has ended. */
+    if (status == TARASH_IMAGE_STATUS_COMPLETED || status == TARASH_IMAGE_STATUS_FAILED) return;
+    tarimg_report(job, message);
+}
+
+/* ---- tasks */
+
+static void tarimg_task_fail(tarimg_task *task, const tarash_image_error *error);
+static void tarimg_task_outcome(tarimg_task *task);
+static void tarimg_attempt_check(tarimg_job *job);
+static void tarimg_job_end(tarimg_job *job, const tarash_image_error *error);
+
+static tarimg_task *tarimg_task_add(tarimg_job *job, tarimg_task_kind kind) {
+    tarash_image_client *client = job->client;
+    tarimg_task *task = (tarimg_task *)tarimg_take(&job->attempt_arena, sizeof *task), **link = &job->tasks;
+    if (!task || !tarimg_timer_reserve(client)) return NULL;
+    task->kind = kind;
+    task->job = job;
+    task->timer.owner = task;
+    while (*link) link = &(*link)->next;
+    *link = task;
+    tarimg_timer_arm(client, &task->timer, tarimg_now(client));
+    return task;
+}
+
+static void tarimg_task_drop_transfer(tarimg_task *task) {
+    if (task->transfer) tarimg_transfer_free(task->transfer);
+    task->transfer = NULL;
+}
+
+static void tarimg_task_end(tarimg_task *task, tarimg_task_state state) {
+    tarimg_timer_disarm(task->job->client, &task->timer);
+    tarimg_task_drop_transfer(task);
+    task->state = state;
+}
+
+/* The deadline that a wait of this job must respect; 0 = none. */
+static int64_t tarimg_deadline(const tarimg_job *job) {
+    return tarimg_sooner(job->attempt_deadline, job->total_deadline);
+}
+
+/* The task's own request can't be made at all. */
+static void tarimg_task_refuse(tarimg_task *task, tarash_image_result result, const char *message) {
+    tarash_image_error error;
+    memset(&error, 0, sizeof error);
+    (void)tarimg_set_error(&error, result, "%s", message);
+    tarimg_task_fail(task, &error);
+}
+
+static const char *tarimg_phase_url(const tarimg_task *task) {
+    if (task->phase == TARASH_IMAGE_PHASE_POLL) return task->poll_url;
+    if (task->phase == TARASH_IMAGE_PHASE_FETCH) return task->fetch_url;
+    if (task->phase == TARASH_IMAGE_PHASE_CANCEL) return task->cancel_url;
+    return NULL;
+}
+
+/* Input images that the provider wants as bytes, and that are URLs: fetched side by side, then the call goes
+ * on. */
+static void tarimg_fetch_inputs(tarimg_task *task) {
+    tarimg_job *job = task->job;
+    tarimg_link *link = &job->links[job->current];
+    tarimg_task *other;
+    size_t i;
+    task->state = TARIMG_TASK_WAITING;
+    task->waits_for_inputs = 1;
+    for (other = job->tasks; other; other = other->next) {
+        if (other->kind == TARIMG_TASK_INPUT) return; /* another call has asked already */
+    }
+    for (i = 0; i <= link->input_count; i++) {
+        const tarimg_input *input = i < link->input_count ? &link->inputs[i] : link->mask;
+        if (!input || tarimg_input_has_bytes(input)) continue;
+        other = tarimg_task_add(job, TARIMG_TASK_INPUT);
+        if (!other) {
+            tarimg_task_refuse(task, TARASH_IMAGE_ERROR_OUT_OF_MEMORY, "out of memory");
+            return;
+        }
+        other->url = input->url;
+        other->first_index = i;
+    }
+}
+
+static void tarimg_exchange_for_task(tarimg_task *task, tarash_image_exchange *exchange) {
+    exchange->task = task;
+    exchange->phase = task->phase;
+    exchange->count = task->count;
+    exchange->first_index = task->first_index;
+    exchange->poll_number = task->polls;
+    exchange->job_id = task->job_id;
+    exchange->poll_url = task->poll_url;
+    exchange->fetch_url = task->fetch_url;
+    exchange->cancel_url = task->cancel_url;
+    exchange->sink = task->job->request.sink;
+    if (task->job->request.output == TARASH_IMAGE_OUTPUT_URL || task->kind == TARIMG_TASK_INPUT)
+        exchange->sink = NULL;
+}
+
+static void tarimg_task_call(tarimg_task *task) {
+    tarimg_job *job = task->job;
+    tarimg_link *link = &job->links[job->current];
+    tarimg_transfer *transfer = tarimg_transfer_new(job, link);
+    tarash_image_exchange *exchange = transfer ? &transfer->exchange : NULL;
+    const char *url;
+    if (!transfer) {
+        tarimg_task_refuse(task, TARASH_IMAGE_ERROR_OUT_OF_MEMORY, "out of memory");
+        return;
+    }
+    task->transfer = transfer;
+    task->state = TARIMG_TASK_RUNNING;
+    if (task->phase == TARASH_IMAGE_PHASE_POLL) task->polls++;
+    tarimg_exchange_for_task(task, exchange);
+    if (tarimg_exchange_build(exchange) != TARASH_IMAGE_OK) {
+        tarimg_task_outcome(task);
+        return;
+    }
+    if (exchange->wants_bytes) {
+        tarimg_task_drop_transfer(task);
+        tarimg_fetch_inputs(task);
+        return;
+    }
+    if (link->adapter->answer_fn) {
+        tarimg_timer_arm(job->client, &task->timer, tarimg_now(job->client) + exchange->latency_ms);
+        return;
+    }
+    url = tarimg_phase_url(task) ? tarimg_phase_url(task)
+                                 : tarimg_join_url(&exchange->arena, link->base_url, exchange->path);
+    if (!url || !tarimg_transfer_start(transfer, url))
+        tarimg_task_refuse(task, TARASH_IMAGE_ERROR_OUT_OF_MEMORY, "out of memory");
+}
+
+/* The row that downloads go by: no adapter, no key. */
+static int tarimg_may_be_private(const tarimg_job *job) {
+    const tarimg_link *link = &job->links[job->current];
+    tarimg_url url;
+    if (!link->base_url || !tarimg_split_url(link->base_url, &url)) return link->row == NULL;
+    return tarimg_is_private_host(&url);
+}
+
+static void tarimg_task_download(tarimg_task *task) {
+    tarimg_job *job = task->job;
+    tarimg_url url;
+    tarimg_transfer *transfer;
+    int is_public_only = task->kind == TARIMG_TASK_DOWNLOAD && !tarimg_may_be_private(job);
+    if (!tarimg_split_url(task->url, &url)) {
+        tarimg_task_refuse(task, TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                           "the image's URL is not a valid http(s) one");
+        return;
+    }
+    if (is_public_only && tarimg_is_private_host(&url)) {
+        tarimg_task_refuse(task, TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                           "the image's URL leads to a private address, and is not followed");
+        return;
+    }
+    transfer = tarimg_transfer_new(job, &job->links[job->current]);
+    task->transfer = transfer;
+    task->state = TARIMG_TASK_RUNNING;
+    if (transfer) {
+        tarimg_exchange_for_task(task, &transfer->exchange);
+        transfer->exchange.method = "GET";
+        transfer->exchange.accept = "image/*";
+        transfer->is_public_only = is_public_only && !tarimg_uses_proxy(job->client);
+    }
+    if (!transfer || !tarimg_transfer_start(transfer, task->url))
+        tarimg_task_refuse(task, TARASH_IMAGE_ERROR_OUT_OF_MEMORY, "out of memory");
+}
+
+/* The task's timer has fired: it is to begin, to go on, or to be answered by its own adapter. */
+static void tarimg_task_run(tarimg_task *task) {
+    tarash_image_exchange *exchange = task->transfer ? &task->transfer->exchange : NULL;
+    if (task->state == TARIMG_TASK_RUNNING && exchange && exchange->link->adapter &&
+        exchange->link->adapter->answer_fn) {
+        if (exchange->link->adapter->answer_fn(exchange) != TARASH_IMAGE_OK &&
+            exchange->error.delivery == TARASH_IMAGE_DELIVERY_NOT_SENT) {
+            tarash_image_result result = exchange->error.result;
+            if (result != TARASH_IMAGE_ERROR_CONNECTION)
+                exchange->error.delivery = TARASH_IMAGE_DELIVERY_REJECTED;
+            if (result == TARASH_IMAGE_ERROR_TIMEOUT || result == TARASH_IMAGE_ERROR_BAD_RESPONSE)
+                exchange->error.delivery = TARASH_IMAGE_DELIVERY_UNKNOWN;
+            if (exchange->error.http_status)
+                exchange->error.delivery = tarimg_delivery_of_status(exchange->error.http_status);
+        }
+        tarimg_task_outcome(task);
+        return;
+    }
+    if (task->kind == TARIMG_TASK_CALL)
+        tarimg_task_call(task);
+    else
+        tarimg_task_download(task);
+}
+
+/* ---- tasks: after a failure */
+
+static int64_t tarimg_backoff(tarimg_job *job, int retries) {
+    const tarash_image_retry *retry = &job->links[job->current].config.retry;
+    double delay = retry->initial_ms;
+    int64_t wait;
+    while (retries-- > 0 && delay < retry->max_ms) delay *= retry->exponent;
+    wait = delay < retry->max_ms ? (int64_t)delay : retry->max_ms;
+    return wait - (int64_t)(tarimg_random(job->client) % (uint64_t)(wait / 4 + 1));
+}
+
+static int tarimg_is_transient_status(int status) {
+    return status == 408 || status == 409 || status == 425 || status == 429 || status >= 500;
+}
+
+/* May what failed be asked again at the same provider? Polls and downloads cost nothing; a call may, unless
+   it is certain that nothing was made of it. */
+static int tarimg_may_repeat(const tarimg_task *task, const tarash_image_error *error, int is_free) {
+    const tarash_image_config *config = &task->job->links[task->job->current].config;
+    if (error->curl_code && tarimg_is_tls_failure((CURLcode)error->curl_code)) return 0;
+    if (is_free) {
+        if (error->result == TARASH_IMAGE_ERROR_CONNECTION || error->result == TARASH_IMAGE_ERROR_TIMEOUT)
+            return 1;
+        if (error->http_status == 404) return task->kind == TARIMG_TASK_CALL;
+        return tarimg_is_transient_status(error->http_status);
+    }
+    if (error->delivery == TARASH_IMAGE_DELIVERY_NOT_SENT)
+        return !config->retry.no_connection_errors && (error->result == TARASH_IMAGE_ERROR_CONNECTION ||
+                                                       error->result == TARASH_IMAGE_ERROR_TIMEOUT);
+    if (error->delivery != TARASH_IMAGE_DELIVERY_REJECTED) return 0;
+    if (error->result == TARASH_IMAGE_ERROR_QUOTA_EXCEEDED ||
+        error->result == TARASH_IMAGE_ERROR_CONTENT_MODERATION)
+        return 0;
+    return error->http_status == 409 || error->http_status == 429 || error->http_status == 500 ||
+           error->http_status == 503;
+}
+
+static int tarimg_repeats_left(const tarimg_task *task, const tarash_image_error *error) {
+    const tarash_image_config *config = &task->job->links[task->job->current].config;
+    if (task->kind == TARIMG_TASK_CALL && task->phase != TARASH_IMAGE_PHASE_SUBMIT) {
+        /* The job is paid for: patience up to the polls' own limit; but an id that stays unknown is lost. */
+        if (error->http_status == 404) return task->poll_failures < 3;
+        return task->polls < config->max_poll_attempts && task->poll_failures < config->max_poll_attempts;
+    }
+    return task->retries < config->max_retries;
+}
+
+/* Is there time to wait, and the wish for it? */
+static int tarimg_may_wait(tarimg_job *job, int64_t wait) {
+    const tarash_image_retry *retry = &job->links[job->current].config.retry;
+    int64_t now = tarimg_now(job->client), deadline = tarimg_deadline(job);
+    if (deadline && wait >= deadline - now) return 0;
+    return now + wait - job->attempt_started <= retry->max_elapsed_ms;
+}
+
+static int tarimg_is_told_not_to(const tarimg_task *task) {
+    const char *word =
+        task->transfer ? tarimg_reply_header(&task->transfer->exchange, "x-should-retry") : NULL;
+    return word && tarimg_equal_nocase(word, "false");
+}
+
+/* Begins another try if that is allowed and worth it. */
+static int tarimg_task_repeat(tarimg_task *task, const tarash_image_error *error) {
+    tarimg_job *job = task->job;
+    const tarimg_link *link = &job->links[job->current];
+    int is_poll = task->kind == TARIMG_TASK_CALL && task->phase != TARASH_IMAGE_PHASE_SUBMIT;
+    int is_free = task->kind != TARIMG_TASK_CALL || is_poll;
+    int64_t wait;
+    if (!tarimg_may_repeat(task, error, is_free) || !tarimg_repeats_left(task, error) ||
+        tarimg_is_told_not_to(task))
+        return 0;
+    wait = tarimg_backoff(job, is_poll ? task->poll_failures : task->retries);
+    if (error->retry_after_ms) wait = error->retry_after_ms;
+    if (!tarimg_may_wait(job, wait)) return 0;
+    if (is_poll) task->poll_failures++;
+    task->retries++;
+    job->attempt_retries++;
+    tarimg_log(job->client, job->secrets, TARASH_IMAGE_LOG_WARNING, "%s: %s; again in %lld ms",
+               link->provider, error->message, (long long)wait);
+    tarimg_task_drop_transfer(task);
+    task->state = TARIMG_TASK_WAITING;
+    tarimg_timer_arm(job->client, &task->timer, tarimg_now(job->client) + wait);
+    return 1;
+}
+
+static int tarimg_is_retryable(const tarash_image_error *error) {
+    switch (error->result) {
+    case TARASH_IMAGE_ERROR_RATE_LIMITED:
+    case TARASH_IMAGE_ERROR_TIMEOUT:
+    case TARASH_IMAGE_ERROR_GENERATION_FAILED:
+    case TARASH_IMAGE_ERROR_BAD_RESPONSE: return 1;
+    case TARASH_IMAGE_ERROR_CONNECTION: return !tarimg_is_tls_failure((CURLcode)error->curl_code);
+    case TARASH_IMAGE_ERROR_HTTP: return tarimg_is_transient_status(error->http_status);
+    case TARASH_IMAGE_OK:
+    case TARASH_IMAGE_ERROR_VALIDATION:
+    case TARASH_IMAGE_ERROR_UNSUPPORTED:
+    case TARASH_IMAGE_ERROR_CONTENT_MODERATION:
+    case TARASH_IMAGE_ERROR_AUTHENTICATION:
+    case TARASH_IMAGE_ERROR_QUOTA_EXCEEDED:
+    case TARASH_IMAGE_ERROR_TOO_LARGE:
+    case TARASH_IMAGE_ERROR_CANCELLED:
+    case TARASH_IMAGE_ERROR_IO:
+    case TARASH_IMAGE_ERROR_OUT_OF_MEMORY:
+    case TARASH_IMAGE_RESULT_COUNT: break;
+    }
+    return 0;
+}
+
+/* The task has failed for good. */
+static void tarimg_task_fail(tarimg_task *task, const tarash_image_error *error) {
+    tarimg_job *job = task->job;
+    const tarimg_link *link = &job->links[job->current];
+    tarimg_task *other;
+    task->error = *error;
+    task->error.retryable = tarimg_is_retryable(error);
+    if (task->is_accepted || task->kind == TARIMG_TASK_DOWNLOAD)
+        task->error.delivery = TARASH_IMAGE_DELIVERY_ACCEPTED;
+    if (!task->error.provider[0])
+        tarimg_copy_fixed(task->error.provider, sizeof task->error.provider, link->provider);
+    if (!task->error.model[0]) tarimg_copy_fixed(task->error.model, sizeof task->error.model, link->model);
+    tarimg_task_end(task, TARIMG_TASK_FAILED);
+    if (task->kind == TARIMG_TASK_INPUT) {
+        for (other = job->tasks; other; other = other->next) {
+            if (other->kind != TARIMG_TASK_CALL || !other->waits_for_inputs ||
+                other->state != TARIMG_TASK_WAITING)
+                continue;
+            other->error = task->error;
+            other->error.delivery = TARASH_IMAGE_DELIVERY_NOT_SENT;
+            tarimg_task_end(other, TARIMG_TASK_FAILED);
+        }
+    }
+}
+
+/* ---- tasks: after a success */
+
+static tarimg_slot *tarimg_slot_at(tarimg_job *job, size_t index) {
+    tarash_image_client *client = job->client;
+    if (index >= (size_t)client->limits.max_images) return NULL;
+    while (job->slot_count <= index) {
+        if (!tarimg_grow_array(&client->allocator, (void **)(void *)&job->slots, job->slot_count,
+                               &job->slot_capacity, sizeof *job->slots))
+            return NULL;
+        memset(&job->slots[job->slot_count], 0, sizeof *job->slots);
+        job->slots[job->slot_count].image.index = job->slot_count;
+        job->slot_count++;
+    }
+    return &job->slots[index];
+}
+
+static void tarimg_late_note(tarimg_job *job, const char *field, const char *asked, const char *sent,
+                             const char *why) {
+    tarimg_note *note = (tarimg_note *)tarimg_take(&job->storage->arena, sizeof *note);
+    if (!note) return;
+    note->warning.field = tarimg_copy(&job->storage->arena, field);
+    note->warning.asked = tarimg_copy(&job->storage->arena, asked ? asked : "");
+    note->warning.sent = tarimg_copy(&job->storage->arena, sent ? sent : "");
+    note->warning.why = tarimg_copy(&job->storage->arena, why ? why : "");
+    note->warning.provider = tarimg_copy(&job->storage->arena, job->links[job->current].provider);
+    if (job->last_late_note)
+        job->last_late_note->next = note;
+    else
+        job->late_notes = note;
+    job->last_late_note = note;
+}
+
+/* Moves a payload's bytes into an image of the response; 0 if they are no image. */
+static int tarimg_keep_payload(tarimg_job *job, tarimg_payload *payload, tarash_image *image) {
+    if (!payload->media.mime_type) return 0;
+    image->mime_type = payload->media.mime_type;
+    image->width = payload->media.width;
+    image->height = payload->media.height;
+    image->size = payload->size;
+    image->path = tarimg_copy(&job->storage->arena, payload->path);
+    if (payload->sink) return 1;
+    if (!tarimg_is_complete(payload->data, payload->fill))
+        tarimg_late_note(job, "images",
+                         tarimg_format(&job->storage->arena, "image %llu", (unsigned long long)image->index),
+                         "kept as it came", "the image's end is missing: the provider sent it cut off");
+    image->data = payload->data;
+    payload->data = NULL;
+    payload->fill = payload->capacity = 0;
+    return 1;
+}
+
+#define TARIMG_NO_IMAGE "what came is not an image of any known kind"
+
+/* One image that a reply holds. OK, or why it can't be used. */
+static tarash_image_result tarimg_absorb_image(tarimg_task *task, const tarimg_found *found, size_t index) {
+    tarimg_job *job = task->job;
+    tarimg_arena *arena = &job->storage->arena;
+    tarash_image_exchange *exchange = &task->transfer->exchange;
+    tarimg_slot *slot = tarimg_slot_at(job, index);
+    tarash_image *image;
+    tarimg_task *download;
+    if (!slot)
+        return index >= (size_t)job->client->limits.max_images ? TARASH_IMAGE_ERROR_TOO_LARGE
+                                                               : TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    image = &slot->image;
+    slot->is_used = 1;
+    image->url = tarimg_copy(arena, found->url);
+    image->revised_prompt =
+        tarimg_is_set(found->revised_prompt) ? tarimg_copy(arena, found->revised_prompt) : NULL;
+    image->has_seed = found->has_seed;
+    image->seed = found->seed;
+    if (arena->failed) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    if (found->is_payload) {
+        if (!tarimg_keep_payload(job, exchange->payloads[found->payload], image))
+            return TARASH_IMAGE_ERROR_BAD_RESPONSE;
+        slot->is_ready = 1;
+        return TARASH_IMAGE_OK;
+    }
+    if (job->request.output == TARASH_IMAGE_OUTPUT_URL) {
+        slot->is_ready = 1;
+        return TARASH_IMAGE_OK;
+    }
+    download = tarimg_task_add(job, TARIMG_TASK_DOWNLOAD);
+    if (!download) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    download->url = image->url;
+    download->first_index = index;
+    download->count = 1;
+    return TARASH_IMAGE_OK;
+}
+
+static void tarimg_append_document(tarimg_job *job, const tarimg_value *document) {
+    if (!document) return;
+    if (job->raw_count++) tarimg_append_char(&job->raw, ',');
+    tarimg_write_json(&job->raw, document, tarimg_write_payload, NULL);
+}
+
+static void tarimg_absorb_facts(tarimg_task *task) {
+    tarimg_job *job = task->job;
+    const tarash_image_exchange *exchange = &task->transfer->exchange;
+    job->usage.input_tokens += exchange->usage.input_tokens;
+    job->usage.output_tokens += exchange->usage.output_tokens;
+    job->usage.total_tokens += exchange->usage.total_tokens;
+    if (exchange->created > 0) job->created = exchange->created;
+    if (exchange->error.request_id[0])
+        job->provider_request_id = tarimg_copy(&job->storage->arena, exchange->error.request_id);
+    if (exchange->found) tarimg_append_document(job, exchange->document);
+    if (exchange->metadata && exchange->metadata->first && job->metadata.size == 0)
+        tarimg_write_json(&job->metadata, exchange->metadata, tarimg_write_payload, NULL);
+}
+
+/* Images beyond those asked for are kept where their places can't belong to another call. */
+static tarash_image_result tarimg_absorb_images(tarimg_task *task) {
+    const tarimg_link *link = &task->job->links[task->job->current];
+    const tarimg_found *found;
+    size_t k = 0;
+    for (found = task->transfer->exchange.found; found; found = found->next, k++) {
+        tarash_image_result result;
+        if (k >= (size_t)task->count && link->per_call < link->count) {
+            tarimg_late_note(task->job, "n", NULL, NULL,
+                             "the provider sent more images than were asked for; the rest was left");
+            break;
+        }
+        result = tarimg_absorb_image(task, found, task->first_index + k);
+        if (result != TARASH_IMAGE_OK) return result;
+    }
+    return TARASH_IMAGE_OK;
+}
+
+static void tarimg_accept(tarimg_task *task) {
+    const tarash_image_exchange *exchange = &task->transfer->exchange;
+    tarimg_arena *arena = &task->job->attempt_arena;
+    task->is_accepted = 1;
+    if (exchange->job_id != task->job_id) task->job_id = tarimg_copy(arena, exchange->job_id);
+    if (exchange->poll_url != task->poll_url) task->poll_url = tarimg_copy(arena, exchange->poll_url);
+    if (exchange->fetch_url != task->fetch_url) task->fetch_url = tarimg_copy(arena, exchange->fetch_url);
+    if (exchange->cancel_url != task->cancel_url) task->cancel_url = tarimg_copy(arena, exchange->cancel_url);
+}
+
+/* The reply asks for another exchange. */
+static void tarimg_task_next(tarimg_task *task) {
+    tarimg_job *job = task->job;
+    const tarash_image_config *config = &job->links[job->current].config;
+    const tarash_image_exchange *exchange = &task->transfer->exchange;
+    int64_t wait = 0;
+    tarash_image_error error;
+    if (exchange->next_phase == TARASH_IMAGE_PHASE_POLL)
+        wait = exchange->next_delay_ms >= 0 ? exchange->next_delay_ms : config->poll_interval_ms;
+    task->phase = exchange->next_phase;
+    task->poll_failures = 0;
+    if (task->phase == TARASH_IMAGE_PHASE_POLL && task->polls >= config->max_poll_attempts) {
+        memset(&error, 0, sizeof error);
+        (void)tarimg_set_error(&error, TARASH_IMAGE_ERROR_TIMEOUT,
+                               "%s: not done after %d polls (max_poll_attempts)",
+                               job->links[job->current].provider, task->polls);
+        tarimg_task_fail(task, &error);
+        return;
+    }
+    tarimg_task_drop_transfer(task);
+    task->state = TARIMG_TASK_WAITING;
+    tarimg_timer_arm(job->client, &task->timer, tarimg_now(job->client) + wait);
+}
+
+static void tarimg_call_succeeded(tarimg_task *task) {
+    tarash_image_exchange *exchange = &task->transfer->exchange;
+    tarash_image_result result;
+    if (exchange->job_id) tarimg_accept(task);
+    if (exchange->has_progress)
+        tarimg_note_progress(task->job, exchange->progress, exchange->percent, exchange->queue_position,
+                             exchange->progress_message);
+    tarimg_absorb_facts(task);
+    if (exchange->has_next) {
+        tarimg_task_next(task);
+        return;
+    }
+    if (!exchange->found) {
+        tarimg_task_refuse(task, TARASH_IMAGE_ERROR_GENERATION_FAILED, "the answer holds no image");
+        return;
+    }
+    result = tarimg_absorb_images(task);
+    if (result == TARASH_IMAGE_OK)
+        tarimg_task_end(task, TARIMG_TASK_DONE);
+    else {
+        exchange->error.delivery = TARASH_IMAGE_DELIVERY_UNKNOWN;
+        (void)tarimg_set_error(&exchange->error, result, "%s: %s", exchange->link->provider,
+                               result == TARASH_IMAGE_ERROR_TOO_LARGE ? "more images than limits.max_images"
+                               : result == TARASH_IMAGE_ERROR_BAD_RESPONSE ? TARIMG_NO_IMAGE
+                                                                           : "out of memory");
+        tarimg_task_fail(task, &exchange->error);
+    }
+}
+
+static void tarimg_input_arrived(tarimg_task *task) {
+    tarimg_job *job = task->job;
+    tarimg_payload *payload = task->transfer->exchange.payloads[0];
+    tarimg_input *input =
+        task->first_index < job->request.image_count ? &job->inputs[task->first_index] : job->masks[0];
+    tarimg_task *other;
+    input->data = input->owned = payload->data;
+    input->size = payload->fill;
+    payload->data = NULL;
+    payload->fill = payload->capacity = 0;
+    tarimg_describe_input(&job->arena, input, input->data, input->size);
+    tarimg_task_end(task, TARIMG_TASK_DONE);
+    for (other = job->tasks; other; other = other->next) {
+        if (other->kind == TARIMG_TASK_INPUT && other->state != TARIMG_TASK_DONE) return;
+    }
+    for (other = job->tasks; other; other = other->next) {
+        if (!other->waits_for_inputs) continue;
+        other->waits_for_inputs = 0;
+        tarimg_timer_arm(job->client, &other->timer, tarimg_now(job->client));
+    }
+}
+
+static void tarimg_download_succeeded(tarimg_task *task) {
+    tarash_image_exchange *exchange = &task->transfer->exchange;
+    tarimg_payload *payload = exchange->payload_count ? exchange->payloads[0] : NULL;
+    tarimg_slot *slot;
+    if (!payload || !payload->media.mime_type) {
+        tarimg_task_refuse(task, TARASH_IMAGE_ERROR_BAD_RESPONSE, TARIMG_NO_IMAGE);
+        return;
+    }
+    if (task->kind == TARIMG_TASK_INPUT) {
+        tarimg_input_arrived(task);
+        return;
+    }
+    slot = &task->job->slots[task->first_index];
+    (void)tarimg_keep_payload(task->job, payload, &slot->image);
+    slot->is_ready = 1;
+    tarimg_task_end(task, TARIMG_TASK_DONE);
+}
+
+static int tarimg_is_redirect(int status) {
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* Downloads follow redirects, each hop checked like the first; 1 = on the way. */
+static int tarimg_task_redirect(tarimg_task *task) {
+    tarimg_job *job = task->job;
+    tarash_image_exchange *exchange = &task->transfer->exchange;
+    const char *url;
+    if (task->kind == TARIMG_TASK_CALL || !tarimg_is_redirect(exchange->status)) return 0;
+    url = tarimg_redirect_url(&job->attempt_arena, task->url, tarimg_reply_header(exchange, "location"));
+    if (url && tarimg_begins_nocase(task->url, "https:") && !tarimg_begins_nocase(url, "https:")) url = NULL;
+    if (!url || task->redirects >= job->client->limits.max_redirects) {
+        (void)tarimg_set_error(&exchange->error, TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                               url ? "the image's URL redirects more than limits.max_redirects times"
+                                   : "the image's URL redirects to where it must not be followed");
+        return 0;
+    }
+    task->redirects++;
+    task->url = url;
+    tarimg_task_drop_transfer(task);
+    task->state = TARIMG_TASK_WAITING;
+    tarimg_timer_arm(job->client, &task->timer, tarimg_now(job->client));
+    return 1;
+}
+
+/* The task's transfer has come to its end, with exchange->error. */
+static void tarimg_task_outcome(tarimg_task *task) {
+    tarimg_job *job = task->job;
+    tarash_image_exchange *exchange = &task->transfer->exchange;
+    if (exchange->job_id) tarimg_accept(task);
+    if (tarimg_task_redirect(task)) return;
+    if (exchange->error.result == TARASH_IMAGE_OK) {
+        if (task->kind == TARIMG_TASK_CALL)
+            tarimg_call_succeeded(task);
+        else
+            tarimg_download_succeeded(task);
+    } else if (!tarimg_task_repeat(task, &exchange->error)) {
+        tarash_image_error error = exchange->error;
+        if (task->kind == TARIMG_TASK_CALL) tarimg_append_document(job, exchange->document);
+        tarimg_task_fail(task, &error);
+    }
+    tarimg_attempt_check(job);
+}
+
+/* ---- attempts */
+
+static void tarimg_drop_slots(tarimg_job *job) {
+    size_t i;
+    for (i = 0; i < job->slot_count; i++) tarimg_release(&job->client->allocator, job->slots[i].image.data);
+    job->slot_count = 0;
+}
+
+static void tarimg_drop_tasks(tarimg_job *job) {
+    tarimg_task *task;
+    for (task = job->tasks; task; task = task->next) {
+        tarimg_task_drop_transfer(task);
+        tarimg_timer_retire(job->client, &task->timer);
+    }
+    job->tasks = NULL;
+    tarimg_arena_free(&job->attempt_arena);
+}
+
+static void tarimg_arm_deadline(tarimg_job *job) {
+    int64_t deadline = tarimg_deadline(job);
+    if (deadline)
+        tarimg_timer_arm(job->client, &job->timer, deadline);
+    else
+        tarimg_timer_disarm(job->client, &job->timer);
+}
+
+static void tarimg_attempt_init(tarimg_job *job) {
+    tarimg_link *link = &job->links[job->current];
+    tarimg_drop_slots(job);
+    job->attempt_started = tarimg_now(job->client);
+    job->attempt_wall = tarimg_wall_clock_seconds() * 1000;
+    job->attempt_deadline = job->attempt_started + link->config.timeout_ms;
+    job->attempt_retries = 0;
+    job->bytes_received = job->bytes_told = 0;
+    job->percent = job->queue_position = -1;
+    job->raw.size = job->metadata.size = 0;
+    job->raw_count = 0;
+    tarimg_arm_deadline(job);
+}
+
+/* Begins the current link: its calls, side by side. */
+static void tarimg_attempt_start(tarimg_job *job) {
+    tarimg_link *link = &job->links[job->current];
+    int done;
+    tarimg_attempt_init(job);
+    tarimg_log(job->client, job->secrets, TARASH_IMAGE_LOG_INFO, "%s %s: %d image%s", link->provider,
+               link->model, link->count, link->count == 1 ? "" : "s");
+    for (done = 0; done < link->count; done += link->per_call) {
+        tarimg_task *task = tarimg_task_add(job, TARIMG_TASK_CALL);
+        if (!task) {
+            tarash_image_error error;
+            memset(&error, 0, sizeof error);
+            (void)tarimg_no_memory(&error);
+            tarimg_job_end(job, &error);
+            return;
+        }
+        task->first_index = (size_t)done;
+        task->count = link->count - done < link->per_call ? link->count - done : link->per_call;
+    }
+    if (link->adapter->answer_fn) return; /* its own sequence reports */
+    job->status = TARASH_IMAGE_STATUS_PROCESSING;
+    tarimg_report(job, NULL);
+}
+
+static size_t tarimg_count_ready(const tarimg_job *job) {
+    size_t i, count = 0;
+    for (i = 0; i < job->slot_count; i++) count += job->slots[i].is_ready != 0;
+    return count;
+}
+
+static const tarimg_task *tarimg_first_failure(const tarimg_job *job) {
+    const tarimg_task *task;
+    for (task = job->tasks; task; task = task->next) {
+        if (task->state == TARIMG_TASK_FAILED) return task;
+    }
+    return NULL;
+}
+
+/* ---- tokens: what the provider has accepted, without any secret */
+
+#define TARIMG_TOKEN_PREFIX "tarash1."
+
+static void tarimg_token_task(tarimg_arena *arena, tarimg_value *jobs, const tarimg_task *task) {
+    tarimg_value *entry = tarimg_value_new(arena, TARIMG_OBJECT);
+    tarimg_append_value(jobs, entry);
+    tarimg_set_text(arena, entry, "id", task->job_id);
+    tarimg_set_text(arena, entry, "poll", task->poll_url);
+    tarimg_set_text(arena, entry, "fetch", task->fetch_url);
+    tarimg_set_text(arena, entry, "cancel", task->cancel_url);
+    tarimg_set_integer(arena, entry, "index", (int64_t)task->first_index);
+    tarimg_set_integer(arena, entry, "count", task->count);
+}
+
+/* What can still be fetched, as JSON in base64 for URLs; empty if there is nothing. */
+static void tarimg_make_token(const tarimg_job *job, tarimg_buffer *out) {
+    const tarimg_link *link = &job->links[job->current];
+    tarimg_arena arena;
+    tarimg_value *root, *jobs, *urls;
+    const tarimg_task *task;
+    tarimg_buffer json;
+    size_t length, i;
+    tarimg_arena_init(&arena, &job->client->allocator, 0);
+    tarimg_buffer_init(&json, &job->client->allocator, 0);
+    root = tarimg_value_new(&arena, TARIMG_OBJECT);
+    jobs = tarimg_value_new(&arena, TARIMG_ARRAY);
+    urls = tarimg_value_new(&arena, TARIMG_ARRAY);
+    tarimg_set_text(&arena, root, "provider", link->provider);
+    tarimg_set_text(&arena, root, "model", link->model);
+    for (task = job->tasks; task; task = task->next) {
+        if (task->kind == TARIMG_TASK_CALL && task->is_accepted && task->state != TARIMG_TASK_DONE &&
+            link->adapter->polls)
+            tarimg_token_task(&arena, jobs, task);
+        if (task->kind == TARIMG_TASK_DOWNLOAD && job->slots[task->first_index].image.url)
+            tarimg_append_value(urls, tarimg_value_text(&arena, job->slots[task->first_index].image.url));
+    }
+    if (jobs && jobs->first) tarimg_set(&arena, root, "jobs", jobs);
+    if (urls && urls->first) tarimg_set(&arena, root, "urls", urls);
+    if (root && ((jobs && jobs->first) || (urls && urls->first))) {
+        tarimg_redact_value(job->secrets, root);
+        tarimg_write_json(&json, root, tarimg_write_payload, NULL);
+        tarimg_append_text(out, TARIMG_TOKEN_PREFIX);
+        if (!json.failed && tarimg_base64_length(json.size, &length) && tarimg_buffer_reserve(out, length)) {
+            out->size +=
+                tarimg_base64_encode((const unsigned char *)json.data, json.size, out->data + out->size);
+            while (out->data[out->size - 1] == '=') out->size--;
+            out->data[out->size] = '\0';
+            for (i = 0; i < out->size; i++) {
+                if (out->data[i] == '+') out->data[i] = '-';
+                if (out->data[i] == '/') out->data[i] = '_';
+            }
+        } else
+            out->failed = 1;
+    }
+    if (arena.failed || json.failed) out->failed = 1;
+    tarimg_buffer_free(&json);
+    tarimg_arena_free(&arena);
+}
+
+static void tarimg_error_token(const tarimg_job *job, tarash_image_error *error) {
+    tarimg_buffer token;
+    tarimg_buffer_init(&token, &job->client->allocator, 0);
+    tarimg_make_token(job, &token);
+    if (!token.failed && token.size && token.size < sizeof error->job_token)
+        memcpy(error->job_token, token.data, token.size + 1);
+    tarimg_buffer_free(&token);
+}
+
+/* ---- attempts: their end */
+
+static void tarimg_record_attempt(tarimg_job *job, const tarash_image_error *error) {
+    const tarimg_link *link = &job->links[job->current];
+    tarimg_arena *arena = &job->storage->arena;
+    tarimg_tried *tried = (tarimg_tried *)tarimg_take(arena, sizeof *tried);
+    tarash_image_attempt *attempt;
+    const char *request_id = error ? error->request_id : job->provider_request_id;
+    if (!tried) return;
+    attempt = &tried->attempt;
+    attempt->provider = tarimg_copy(arena, link->provider);
+    attempt->model = tarimg_copy(arena, link->model);
+    attempt->request_id = tarimg_is_set(request_id) ? tarimg_copy(arena, request_id) : NULL;
+    attempt->result = error ? error->result : TARASH_IMAGE_OK;
+    attempt->http_status = error ? error->http_status : link->adapter->answer_fn ? 0 : 200;
+    attempt->delivery = error ? error->delivery : TARASH_IMAGE_DELIVERY_ACCEPTED;
+    attempt->retries = job->attempt_retries;
+    attempt->started_at = job->attempt_wall;
+    attempt->elapsed_ms = tarimg_now(job->client) - job->attempt_started;
+    attempt->message = tarimg_copy(arena, error ? error->message : "");
+    if (job->last_tried)
+        job->last_tried->next = tried;
+    else
+        job->tried = tried;
+    job->last_tried = tried;
+    job->tried_count++;
+}
+
+/* DESIGN's default set: what another provider may well do better. */
+static int tarimg_falls_back(const tarimg_link *link, const tarash_image_error *error) {
+    if (error->result == TARASH_IMAGE_ERROR_CANCELLED || error->result == TARASH_IMAGE_ERROR_OUT_OF_MEMORY)
+        return 0;
+    if (link->config.on_unknown == TARASH_IMAGE_UNKNOWN_STOP) {
+        if (error->delivery == TARASH_IMAGE_DELIVERY_UNKNOWN) return 0;
+        if (error->delivery == TARASH_IMAGE_DELIVERY_ACCEPTED &&
+            error->result != TARASH_IMAGE_ERROR_GENERATION_FAILED)
+            return 0;
+    }
+    if (link->config.fallback_on) return (link->config.fallback_on & TARASH_IMAGE_BIT(error->result)) != 0;
+    switch (error->result) {
+    case TARASH_IMAGE_ERROR_GENERATION_FAILED:
+    case TARASH_IMAGE_ERROR_TIMEOUT:
+    case TARASH_IMAGE_ERROR_CONNECTION:
+    case TARASH_IMAGE_ERROR_RATE_LIMITED:
+    case TARASH_IMAGE_ERROR_BAD_RESPONSE: return 1;
+    case TARASH_IMAGE_ERROR_HTTP:
+    case TARASH_IMAGE_ERROR_QUOTA_EXCEEDED:
+        return error->http_status == 429 || error->http_status == 500 ||
+               (error->http_status >= 502 && error->http_status <= 504);
+    case TARASH_IMAGE_OK:
+    case TARASH_IMAGE_ERROR_VALIDATION:
+    case TARASH_IMAGE_ERROR_UNSUPPORTED:
+    case TARASH_IMAGE_ERROR_CONTENT_MODERATION:
+    case TARASH_IMAGE_ERROR_AUTHENTICATION:
+    case TARASH_IMAGE_ERROR_TOO_LARGE:
+    case TARASH_IMAGE_ERROR_CANCELLED:
+    case TARASH_IMAGE_ERROR_IO:
+    case TARASH_IMAGE_ERROR_OUT_OF_MEMORY:
+    case TARASH_IMAGE_RESULT_COUNT: break;
+    }
+    return 0;
+}
+
+/* Some images came, some did not: the ones that did are kept, and the loss is said. */
+static void tarimg_note_losses(tarimg_job *job, size_t ready) {
+    const tarimg_task *failure = tarimg_first_failure(job);
+    const tarimg_link *link = &job->links[job->current];
+    tarimg_arena *arena = &job->storage->arena;
+    if (!failure && ready >= (size_t)link->count) return;
+    tarimg_late_note(job, "n", tarimg_format(arena, "%d", link->count),
+                     tarimg_format(arena, "%llu", (unsigned long long)ready),
+                     failure ? tarimg_format(arena, "some images did not come (%s): %s",
+                                             tarash_image_result_name(failure->error.result),
+                                             failure->error.message)
+                             : "the provider sent fewer images than were asked for");
+}
+
+static void tarimg_attempt_failed(tarimg_job *job, const tarash_image_error *given) {
+    tarimg_link *link = &job->links[job->current];
+    tarash_image_error error = *given;
+    int is_over = job->total_deadline && tarimg_now(job->client) >= job->total_deadline;
+    if (error.delivery == TARASH_IMAGE_DELIVERY_ACCEPTED) tarimg_error_token(job, &error);
+    tarimg_record_attempt(job, &error);
+    tarimg_log(job->client, job->secrets, TARASH_IMAGE_LOG_WARNING, "%s %s failed: %s: %s", link->provider,
+               link->model, tarash_image_result_name(error.result), error.message);
+    if (job->current + 1 >= job->link_count || is_over || !tarimg_falls_back(link, &error)) {
+        tarimg_job_end(job, &error);
+        return;
+    }
+    tarimg_drop_tasks(job);
+    job->current++;
+    tarimg_attempt_start(job);
+}
+
+/* Ends the attempt once all its tasks have. */
+static void tarimg_attempt_check(tarimg_job *job) {
+    const tarimg_task *task;
+    tarash_image_error error;
+    size_t ready;
+    if (job->has_ended) return;
+    for (task = job->tasks; task; task = task->next) {
+        if (task->state == TARIMG_TASK_FAILED && task->error.result == TARASH_IMAGE_ERROR_OUT_OF_MEMORY)
+            break;
+        if (task->state != TARIMG_TASK_DONE && task->state != TARIMG_TASK_FAILED) return;
+    }
+    ready = tarimg_count_ready(job);
+    if (ready && !task) {
+        tarimg_note_losses(job, ready);
+        tarimg_record_attempt(job, NULL);
+        tarimg_job_end(job, NULL);
+        return;
+    }
+    if (!task) task = tarimg_first_failure(job);
+    if (task)
+        error = task->error;
+    else {
+        memset(&error, 0, sizeof error);
+        (void)tarimg_set_error(&error, TARASH_IMAGE_ERROR_GENERATION_FAILED, "no image came");
+    }
+    tarimg_attempt_failed(job, &error);
+}
+
+/* The attempt's time, or the whole chain's, is over. */
+static void tarimg_attempt_timeout(tarimg_job *job) {
+    tarimg_task *task;
+    int is_total = job->total_deadline && tarimg_now(job->client) >= job->total_deadline;
+    const tarimg_link *link = &job->links[job->current];
+    for (task = job->tasks; task; task = task->next) {
+        tarash_image_error error;
+        if (task->state == TARIMG_TASK_DONE || task->state == TARIMG_TASK_FAILED) continue;
+        memset(&error, 0, sizeof error);
+        if (task->transfer && task->transfer->easy && tarimg_has_sent(task->transfer))
+            error.delivery = TARASH_IMAGE_DELIVERY_UNKNOWN;
+        (void)tarimg_set_error(&error, TARASH_IMAGE_ERROR_TIMEOUT, "%s: not done within %s (%d ms)",
+                               link->provider, is_total ? "total_timeout_ms" : "timeout_ms",
+                               is_total ? job->links[0].config.total_timeout_ms : link->config.timeout_ms);
+        tarimg_task_fail(task, &error);
+    }
+    tarimg_attempt_check(job);
+}
+
+/* ---- jobs */
+
+static int tarimg_grow_slots(tarash_image_client *client) {
+    size_t capacity = client->job_capacity;
+    if (!tarimg_grow_array(&client->allocator, (void **)(void *)&client->jobs, client->job_count,
+                           &client->job_capacity, sizeof *client->jobs))
+        return 0;
+    if (client->generation_capacity >= client->job_capacity && client->free_capacity >= client->job_capacity)
+        return 1;
+    (void)capacity;
+    while (client->generation_capacity < client->job_capacity) {
+        if (!tarimg_grow_array(&client->allocator, (void **)(void *)&client->generations,
+                               client->generation_capacity, &client->generation_capacity,
+                               sizeof *client->generations))
+            return 0;
+    }
+    while (client->free_capacity < client->job_capacity) {
+        if (!tarimg_grow_array(&client->allocator, (void **)(void *)&client->free_slots,
+                               client->free_capacity, &client->free_capacity, sizeof *client->free_slots))
+            return 0;
+    }
+    return 1;
+}
+
+#define TARIMG_SLOT_BITS 16u /* of a job's id; the rest counts how often the slot was used */
+
+static tarimg_job *tarimg_find_job(const tarash_image_client *client, tarash_image_job handle) {
+    size_t slot = handle.id & ((1u << TARIMG_SLOT_BITS) - 1u);
+    tarimg_job *job;
+    if (!client || !slot || slot > client->job_count) return NULL;
+    job = client->jobs[slot - 1];
+    return job && job->id == handle.id ? job : NULL;
+}
+
+static void tarimg_job_free(tarimg_job *job);
+
+/* A cancelled job that nobody took gives its place up when one is needed. */
+static void tarimg_reap_cancelled(tarash_image_client *client) {
+    size_t i;
+    for (i = 0; i < client->job_count; i++) {
+        tarimg_job *job = client->jobs[i];
+        if (!job || !job->has_ended || !job->was_cancelled) continue;
+        tarimg_job_free(job);
+        return;
+    }
+}
+
+static int tarimg_place_job(tarash_image_client *client, tarimg_job *job) {
+    size_t slot;
+    if (client->free_count == 0 && client->job_count == client->job_capacity) tarimg_reap_cancelled(client);
+    if (client->free_count)
+        slot = client->free_slots[--client->free_count];
+    else {
+        if (client->job_count >= (1u << TARIMG_SLOT_BITS) - 2u || !tarimg_grow_slots(client)) return 0;
+        slot = client->job_count++;
+        client->generations[slot] = 0;
+    }
+    client->generations[slot]++;
+    client->jobs[slot] = job;
+    job->id = (uint32_t)client->generations[slot] << TARIMG_SLOT_BITS | (uint32_t)(slot + 1);
+    return 1;
+}
+
+static void tarimg_free_inputs(tarimg_job *job) {
+    size_t i;
+    for (i = 0; job->inputs && i < job->request.image_count; i++)
+        tarimg_release(&job->client->allocator, job->inputs[i].owned);
+    for (i = 0; i < 4; i++) {
+        if (job->masks[i]) tarimg_release(&job->client->allocator, job->masks[i]->owned);
+        job->masks[i] = NULL;
+    }
+    job->inputs = NULL;
+}
+
+static void tarimg_job_free(tarimg_job *job) {
+    tarash_image_client *client = job->client;
+    size_t slot = (job->id & ((1u << TARIMG_SLOT_BITS) - 1u));
+    tarimg_drop_tasks(job);
+    tarimg_drop_slots(job);
+    tarimg_release(&client->allocator, job->slots);
+    tarimg_free_inputs(job);
+    tarimg_buffer_free(&job->raw);
+    tarimg_buffer_free(&job->metadata);
+    tarash_image_response_free(&job->response);
+    tarimg_storage_free(job->storage);
+    if (job->timer.owner) tarimg_timer_retire(client, &job->timer);
+    if (job->is_running) client->running--;
+    tarimg_arena_free(&job->arena);
+    if (slot) {
+        client->jobs[slot - 1] = NULL;
+        client->free_slots[client->free_count++] = slot - 1;
+    }
+    tarimg_release(&client->allocator, job);
+}
+
+/* A job that has its place, and nothing else yet; NULL = memory ran out. */
+static tarimg_job *tarimg_job_new(tarash_image_client *client) {
+    tarimg_job *job = (tarimg_job *)tarimg_alloc(&client->allocator, sizeof *job);
+    if (!job) return NULL;
+    job->client = client;
+    job->status = TARASH_IMAGE_STATUS_QUEUED;
+    job->percent = job->queue_position = -1;
+    tarimg_arena_init(&job->arena, &client->allocator, 0);
+    tarimg_arena_init(&job->attempt_arena, &client->allocator, 0);
+    tarimg_buffer_init(&job->raw, &client->allocator, 0);
+    tarimg_buffer_init(&job->metadata, &client->allocator, 0);
+    job->storage = tarimg_storage_new(&client->allocator);
+    job->random = tarimg_random(client);
+    job->started = tarimg_now(client);
+    client->submitted++;
+    if (job->storage && tarimg_timer_reserve(client)) {
+        job->timer.owner = job;
+        job->timer.is_job = 1;
+        if (tarimg_place_job(client, job)) return job;
+    }
+    tarimg_job_free(job);
+    return NULL;
+}
+
+/* ---- jobs: the response */
+
+static const char *tarimg_keep_text(tarimg_arena *arena, const tarimg_buffer *text, int as_array) {
+    if (!text->size) return NULL;
+    return as_array ? tarimg_format(arena, "[%s]", text->data)
+                    : tarimg_copy_bytes(arena, text->data, text->size);
+}
+
+static void tarimg_fill_warnings(tarimg_job *job) {
+    tarimg_arena *arena = &job->storage->arena;
+    tarash_image_response *response = &job->response;
+    const tarimg_note *note;
+    tarash_image_warning *warnings;
+    size_t count = 0, i, tried = job->tried_count ? job->tried_count : job->link_count;
+    for (i = 0; i < tried; i++) {
+        for (note = job->links[i].notes; note; note = note->next) count++;
+    }
+    for (note = job->late_notes; note; note = note->next) count++;
+    if (!count) return;
+    warnings = (tarash_image_warning *)tarimg_take(arena, count * sizeof *warnings);
+    if (!warnings) return;
+    response->warnings = warnings;
+    for (i = 0; i < tried; i++) {
+        for (note = job->links[i].notes; note; note = note->next, warnings++) {
+            warnings->field = tarimg_copy(arena, note->warning.field);
+            warnings->asked = tarimg_copy(arena, note->warning.asked);
+            warnings->sent = tarimg_copy(arena, note->warning.sent);
+            warnings->why = tarimg_copy(arena, note->warning.why);
+            warnings->provider = tarimg_copy(arena, note->warning.provider);
+            tarimg_redact_text(job->secrets, warnings->asked);
+        }
+    }
+    for (note = job->late_notes; note; note = note->next) *warnings++ = note->warning;
+    response->warning_count = count;
+}
+
+static void tarimg_fill_attempts(tarimg_job *job) {
+    tarash_image_response *response = &job->response;
+    const tarimg_tried *tried;
+    tarash_image_attempt *attempts;
+    if (!job->tried_count) return;
+    attempts = (tarash_image_attempt *)tarimg_take(&job->storage->arena, job->tried_count * sizeof *attempts);
+    if (!attempts) return;
+    response->attempts = attempts;
+    response->attempt_count = job->tried_count;
+    for (tried = job->tried; tried; tried = tried->next) *attempts++ = tried->attempt;
+}
+
+/* The text of an image's bytes, for those who asked for it. */
+static int tarimg_fill_base64(tarimg_arena *arena, tarash_image *image) {
+    size_t length;
+    char *text;
+    if (!image->data || !tarimg_base64_length(image->size, &length)) return 1;
+    text = (char *)tarimg_take(arena, length + 1);
+    if (!text) return 0;
+    (void)tarimg_base64_encode(image->data, image->size, text);
+    image->base64 = text;
+    return 1;
+}
+
+static void tarimg_fill_images(tarimg_job *job) {
+    tarash_image_response *response = &job->response;
+    tarash_image *images;
+    size_t i;
+    if (!job->slot_count) return;
+    images = (tarash_image *)tarimg_take(&job->storage->arena, job->slot_count * sizeof *images);
+    if (!images) return;
+    response->images = images;
+    for (i = 0; i < job->slot_count; i++) {
+        tarimg_slot *slot = &job->slots[i];
+        /* Of a failed download the URL, at least, is worth having. */
+        if (!slot->is_ready && !(slot->is_used && slot->image.url)) continue;
+        *images = slot->image;
+        slot->image.data = NULL;
+        if (job->request.output == TARASH_IMAGE_OUTPUT_BASE64)
+            (void)tarimg_fill_base64(&job->storage->arena, images);
+        images++;
+        response->image_count++;
+    }
+}
+
+static void tarimg_fill_response(tarimg_job *job, const tarash_image_error *error) {
+    tarimg_arena *arena = &job->storage->arena;
+    tarash_image_response *response = &job->response;
+    const tarimg_link *link = job->link_count ? &job->links[job->current] : NULL;
+    memset(response, 0, sizeof *response);
+    response->request_id = tarimg_format(arena, "tarash-%016llx", (unsigned long long)job->random);
+    response->status = error ? TARASH_IMAGE_STATUS_FAILED : TARASH_IMAGE_STATUS_COMPLETED;
+    response->created = job->created ? job->created : tarimg_wall_clock_seconds();
+    response->elapsed_ms = tarimg_now(job->client) - job->started;
+    response->configs_in_chain = (int)job->link_count;
+    response->usage = job->usage;
+    response->provider_request_id = job->provider_request_id;
+    if (link) {
+        response->provider = tarimg_copy(arena, link->provider);
+        response->model = tarimg_copy(arena, link->model);
+        response->is_mock = link->adapter && link->adapter->answer_fn != NULL;
+    }
+    if (!error) {
+        response->successful_attempt = (int)job->current + 1;
+        response->fallback_triggered = job->current > 0;
+    }
+    tarimg_fill_images(job);
+    tarimg_fill_warnings(job);
+    tarimg_fill_attempts(job);
+    response->raw_response = tarimg_keep_text(arena, &job->raw, job->raw_count > 1);
+    response->provider_metadata = job->metadata.size ? tarimg_keep_text(arena, &job->metadata, 0) : "{}";
+    if (error) response->error = *error;
+    if (arena->failed || job->raw.failed || job->metadata.failed) {
+        (void)tarimg_no_memory(&response->error);
+        response->status = TARASH_IMAGE_STATUS_FAILED;
+    }
+    response->storage = job->storage;
+    job->storage = NULL;
+}
+
+/* The job is over: NULL error is success. What it held is released, the response waits to be taken. */
+static void tarimg_job_end(tarimg_job *job, const tarash_image_error *error) {
+    tarash_image_client *client = job->client;
+    tarash_image_error kept;
+    tarimg_event *event = NULL;
+    if (job->has_ended) return;
+    if (error) kept = *error;
+    job->has_ended = 1;
+    if (tarimg_is_watched(job)) event = (tarimg_event *)tarimg_alloc(&client->allocator, sizeof *event);
+    tarimg_fill_response(job, error ? &kept : NULL);
+    tarimg_redact_text(job->secrets, job->response.error.message);
+    tarimg_drop_tasks(job);
+    tarimg_drop_slots(job);
+    tarimg_free_inputs(job);
+    tarimg_timer_disarm(client, &job->timer);
+    if (job->is_running) client->running--;
+    job->is_running = 0;
+    job->status = job->response.status;
+    if (job->status == TARASH_IMAGE_STATUS_COMPLETED && job->percent < 0) job->percent = 100;
+    if (job->response.error.result != TARASH_IMAGE_OK)
+        tarimg_log(client, job->secrets, TARASH_IMAGE_LOG_ERROR, "failed: %s: %s",
+                   tarash_image_result_name(job->response.error.result), job->response.error.message);
+    else
+        tarimg_log(client, job->secrets, TARASH_IMAGE_LOG_INFO, "done: %llu image%s in %lld ms",
+                   (unsigned long long)job->response.image_count, job->response.image_count == 1 ? "" : "s",
+                   (long long)job->response.elapsed_ms);
+    if (!event) return;
+    event->is_final = 1;
+    tarimg_queue_event(job, event);
+}
+
+/* ---- jobs: cancelling */
+
+/* Tells the provider to stop. The request outlives the job, so it takes along what it needs of the link. */
+static void tarimg_cancel_remotely(tarimg_job *job, tarimg_task *task) {
+    tarash_image_client *client = job->client;
+    tarimg_link *link = &job->links[job->current];
+    tarimg_transfer *transfer;
+    tarash_image_exchange *exchange;
+    const char *url;
+    if (!task->is_accepted || !link->adapter->cancels || task->state == TARIMG_TASK_DONE) return;
+    transfer = tarimg_transfer_new(job, link);
+    if (!transfer) return;
+    exchange = &transfer->exchange;
+    exchange->phase = TARASH_IMAGE_PHASE_CANCEL;
+    exchange->job_id = tarimg_copy(&exchange->arena, task->job_id);
+    transfer->own_link = (tarimg_link *)tarimg_take(&transfer->own_arena, sizeof *link);
+    if (transfer->own_link && tarimg_exchange_build(exchange) == TARASH_IMAGE_OK) {
+        url = task->cancel_url ? task->cancel_url
+                               : tarimg_join_url(&exchange->arena, link->base_url, exchange->path);
+        if (url && tarimg_transfer_start(transfer, url)) {
+            /* From here on nothing of the job may be referred to. */
+            (void)curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)TARIMG_CANCEL_MS);
+            transfer->own_link->provider = tarimg_copy(&transfer->own_arena, link->provider);
+            transfer->own_link->adapter = link->adapter;
+            exchange->link = transfer->own_link;
+            exchange->task = NULL;
+            transfer->next_detached = client->detached;
+            client->detached = transfer;
+            return;
+        }
+    }
+    tarimg_transfer_free(transfer);
+}
+
+static void tarimg_job_cancel(tarimg_job *job) {
+    tarash_image_error error;
+    tarimg_task *task;
+    if (job->has_ended) return;
+    memset(&error, 0, sizeof error);
+    (void)tarimg_set_error(&error, TARASH_IMAGE_ERROR_CANCELLED, "the job was cancelled");
+    job->was_cancelled = 1;
+    for (task = job->tasks; task; task = task->next) {
+        if (task->is_accepted)
+            error.delivery = TARASH_IMAGE_DELIVERY_ACCEPTED;
+        else if (error.delivery == TARASH_IMAGE_DELIVERY_NOT_SENT && task->transfer && task->transfer->easy &&
+                 tarimg_has_sent(task->transfer))
+            error.delivery = TARASH_IMAGE_DELIVERY_UNKNOWN;
+        tarimg_cancel_remotely(job, task);
+    }
+    if (job->link_count) {
+        tarimg_copy_fixed(error.provider, sizeof error.provider, job->links[job->current].provider);
+        tarimg_copy_fixed(error.model, sizeof error.model, job->links[job->current].model);
+        if (job->tasks) tarimg_record_attempt(job, &error);
+    }
+    tarimg_job_end(job, &error);
+}
+
+/* ---- the pump */
+
+static void tarimg_job_timer(tarimg_job *job) {
+    if (job->has_ended) return;
+    if (job->cancel_requested)
+        tarimg_job_cancel(job);
+    else if (!job->tasks)
+        tarimg_attempt_start(job);
+    else
+        tarimg_attempt_timeout(job);
+}
+
+static int tarimg_fire_timers(tarash_image_client *client) {
+    int64_t now = tarimg_now(client);
+    int fired = 0;
+    while (client->timer_count && client->timers[0]->due <= now) {
+        tarimg_timer *timer = client->timers[0];
+        tarimg_timer_disarm(client, timer);
+        fired = 1;
+        if (timer->is_job)
+            tarimg_job_timer((tarimg_job *)timer->owner);
+        else {
+            tarimg_task *task = (tarimg_task *)timer->owner;
+            tarimg_job *job = task->job;
+            tarimg_task_run(task);
+            tarimg_attempt_check(job);
+        }
+    }
+    return fired;
+}
+
+static void tarimg_detached_done(tarash_image_client *client, tarimg_transfer *transfer) {
+    tarimg_transfer **link = &client->detached;
+    while (*link && *link != transfer) link = &(*link)->next_detached;
+    if (*link) *link = transfer->next_detached;
+    tarimg_transfer_free(transfer);
+}
+
+static int tarimg_collect_finished(tarash_image_client *client) {
+    CURLMsg *message;
+    int left, collected = 0;
+    while ((message = curl_multi_info_read(client->multi, &left)) != NULL) {
+        tarimg_transfer *transfer = NULL;
+        CURLcode code = message->data.result;
+        if (message->msg != CURLMSG_DONE) continue;
+        (void)curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+        collected = 1;
+        if (!transfer->exchange.task) {
+            tarimg_detached_done(client, transfer);
+            continue;
+        }
+        tarimg_transfer_finish(transfer, code);
+        tarimg_task_outcome(transfer->exchange.task);
+    }
+    return collected;
+}
+
+/* Reports bytes at most once per pump and job. */
+static void tarimg_report_bytes(tarash_image_client *client) {
+    size_t i;
+    for (i = 0; i < client->job_count; i++) {
+        tarimg_job *job = client->jobs[i];
+        if (!job || job->has_ended || job->bytes_received == job->bytes_told) continue;
+        job->bytes_told = job->bytes_received;
+        tarimg_report(job, NULL);
+    }
+}
+
+static void tarimg_dispatch_events(tarash_image_client *client) {
+    while (client->events && !client->destroy_requested) {
+        tarimg_event *event = client->events;
+        tarash_image_job handle;
+        tarimg_job *job;
+        client->events = event->next;
+        if (!client->events) client->last_event = NULL;
+        handle.id = event->job_id;
+        job = tarimg_find_job(client, handle);
+        if (job && event->is_final) {
+            event->update.error = job->response.error.result == TARASH_IMAGE_OK ? NULL : &job->response.error;
+            event->update.response = event->update.error ? NULL : &job->response;
+        }
+        if (job && job->request.on_progress && !(job->was_cancelled && !event->is_final))
+            job->request.on_progress(&event->update, job->request.user_data);
+        tarimg_event_free(&client->allocator, event);
+    }
+}
+
+/* Moves everything that can move; returns whether anything did. */
+static int tarimg_pump(tarash_image_client *client) {
+    int moved = 0, rounds = 0, active = 0, progressed;
+    client->is_busy = 1;
+    do {
+        progressed = tarimg_fire_timers(client);
+        (void)curl_multi_perform(client->multi, &active);
+        progressed |= tarimg_collect_finished(client);
+        moved |= progressed;
+    } while (progressed && ++rounds < 16);
+    tarimg_report_bytes(client);
+    client->is_busy = 0;
+    if (client->events) moved = 1;
+    tarimg_dispatch_events(client);
+    return moved;
+}
+
+/* How long a poll may sleep. */
+static int tarimg_sleep_ms(tarash_image_client *client, int timeout_ms) {
+    int64_t wait = timeout_ms;
+    if (client->timer_count) {
+        int64_t until = client->timers[0]->due - tarimg_now(client);
+        if (until < 0) until = 0;
+        if (until < wait) wait = until;
+    }
+    if (client->has_own_clock && wait > 1) wait = 1;
+    return (int)wait;
+}
+
+static void tarimg_client_release(tarash_image_client *client);
+
+static void tarimg_enter(tarash_image_client *client) {
+    client->depth++;
+}
+
+/* The outermost call carries out a destroy that a callback asked for; 1 = the client is gone. */
+static int tarimg_leave(tarash_image_client *client) {
+    if (--client->depth || !client->destroy_requested) return 0;
+    tarimg_client_release(client);
+    return 1;
+}
+
+/* >>client
+   Making and releasing clients, and what is registered with them. */
+
+static tarash_image_limits tarimg_limits_of(const tarash_image_client_desc *desc) {
+    tarash_image_limits limits = desc->limits;
+    if (!limits.max_reply_bytes) limits.max_reply_bytes = (size_t)256 << 20;
+    if (!limits.max_document_bytes) limits.max_document_bytes = (size_t)8 << 20;
+    if (!limits.max_image_bytes) limits.max_image_bytes = (size_t)128 << 20;
+    if (!limits.max_header_bytes) limits.max_header_bytes = (size_t)64 << 10;
+    if (limits.max_images <= 0) limits.max_images = 64;
+    if (limits.max_json_depth <= 0) limits.max_json_depth = 64;
+    if (limits.max_redirects <= 0) limits.max_redirects = 5;
+    return limits;
+}
+
+static int tarimg_client_init(tarash_image_client *client, const tarash_image_client_desc *desc) {
+    tarimg_arena *arena = &client->arena;
+    client->logger = desc->logger;
+    client->clock = desc->clock;
+    client->has_own_clock = desc->clock.now_ms_fn != NULL;
+    if (!client->has_own_clock) client->clock.now_ms_fn = tarimg_system_clock_ms;
+    client->limits = tarimg_limits_of(desc);
+    client->curl_hook_fn = desc->curl_hook_fn;
+    client->curl_hook_user_data = desc->curl_hook_user_data;
+    tarimg_arena_init(arena, &client->allocator, 0);
+    client->user_agent =
+        tarimg_copy(arena, desc->user_agent ? desc->user_agent : "tarash_image/" TARASH_IMAGE_VERSION);
+    client->proxy = tarimg_copy(arena, desc->proxy);
+    client->ca_file = tarimg_copy(arena, desc->ca_file);
+    client->random = desc->random_seed;
+    if (!client->random)
+        client->random = tarimg_mix((uint64_t)tarimg_system_clock_ms(NULL)) ^
+                         tarimg_mix((uint64_t)(uintptr_t)client) ^ (uint64_t)tarimg_wall_clock_seconds();
+    if (arena->failed) return 0;
+    if (!desc->skip_curl_global_init && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) return 0;
+    client->multi = curl_multi_init();
+    return client->multi != NULL;
+}
+
+/* Remote cancels that are under way get a moment to reach their providers. */
+static void tarimg_finish_detached(tarash_image_client *client) {
+    int64_t start = tarimg_system_clock_ms(NULL);
+    int active = 0;
+    while (client->detached && tarimg_system_clock_ms(NULL) - start < TARIMG_DESTROY_MS) {
+        (void)curl_multi_perform(client->multi, &active);
+        if (!tarimg_collect_finished(client)) (void)curl_multi_poll(client->multi, NULL, 0, 50, NULL);
+    }
+    while (client->detached) tarimg_detached_done(client, client->detached);
+}
+
+static void tarimg_client_release(tarash_image_client *client) {
+    tarash_image_allocator allocator = client->allocator;
+    size_t i;
+    client->is_busy = 1;
+    for (i = 0; i < client->job_count; i++) {
+        if (!client->jobs[i]) continue;
+        tarimg_job_cancel(client->jobs[i]);
+        tarimg_job_free(client->jobs[i]);
+    }
+    if (client->multi) tarimg_finish_detached(client);
+    while (client->events) {
+        tarimg_event *event = client->events;
+        client->events = event->next;
+        tarimg_event_free(&allocator, event);
+    }
+    while (client->idle_count) curl_easy_cleanup(client->idle[--client->idle_count]);
+    if (client->multi) (void)curl_multi_cleanup(client->multi);
+    tarimg_release(&allocator, client->idle);
+    tarimg_release(&allocator, client->jobs);
+    tarimg_release(&allocator, client->generations);
+    tarimg_release(&allocator, client->free_slots);
+    tarimg_release(&allocator, client->timers);
+    tarimg_arena_free(&client->arena);
+    tarimg_release(&allocator, client);
+}
+
+static int tarimg_all_zero(const void *memory, size_t size) {
+    const unsigned char *byte = (const unsigned char *)memory;
+    while (size--) {
+        if (*byte++) return 0;
+    }
+    return 1;
+}
+
+static const char *tarimg_or(const char *given, const char *fallback) {
+    return given ? given : fallback;
+}
+
+/* The row that a user's provider is looked up by. */
+static tarash_image_provider_info tarimg_row_of_provider(const tarash_image_provider *provider,
+                                                         const tarash_image_provider_info *protocol) {
+    tarash_image_provider_info row;
+    memset(&row, 0, sizeof row);
+    if (protocol) row = *protocol;
+    row.name = provider->name;
+    row.aliases = NULL;
+    row.base_url = provider->base_url;
+    row.base_url_variable = NULL;
+    row.key_variables = provider->key_variables;
+    row.key_optional = provider->key_optional;
+    row.auth_header = tarimg_or(provider->auth_header, tarimg_or(row.auth_header, "Authorization"));
+    row.auth_prefix = tarimg_or(provider->auth_prefix, tarimg_or(row.auth_prefix, "Bearer "));
+    row.default_model = provider->default_model;
+    row.config_keys = tarimg_or(provider->config_keys, row.config_keys);
+    row.option_variables = NULL;
+    row.compiled_in = 1;
+    if (!tarimg_all_zero(&provider->capabilities, sizeof provider->capabilities))
+        row.capabilities = provider->capabilities;
+    else if (!protocol)
+        row.capabilities.fields = TARIMG_FIELDS_ALL;
+    if (!protocol)
+        row.adapter = provider->cancels ? &tarimg_custom_cancelling_adapter
+                      : provider->polls ? &tarimg_custom_polling_adapter
+                                        : &tarimg_custom_adapter;
+    return row;
+}
+
+static void tarimg_copy_provider(tarimg_arena *arena, tarash_image_provider *copy,
+                                 const tarash_image_provider *provider) {
+    tarash_image_capabilities *caps = &copy->capabilities;
+    *copy = *provider;
+    copy->name = tarimg_copy(arena, provider->name);
+    copy->protocol = tarimg_copy(arena, provider->protocol);
+    copy->base_url = tarimg_copy(arena, provider->base_url);
+    copy->default_model = tarimg_copy(arena, provider->default_model);
+    copy->key_variables = tarimg_copy(arena, provider->key_variables);
+    copy->auth_header = tarimg_copy(arena, provider->auth_header);
+    copy->auth_prefix = tarimg_copy(arena, provider->auth_prefix);
+    copy->config_keys = tarimg_copy(arena, provider->config_keys);
+    copy->image_paths = tarimg_copy(arena, provider->image_paths);
+    caps->sizes = tarimg_copy(arena, caps->sizes);
+    caps->aspect_ratios = tarimg_copy(arena, caps->aspect_ratios);
+    caps->qualities = tarimg_copy(arena, caps->qualities);
+    caps->styles = tarimg_copy(arena, caps->styles);
+    caps->backgrounds = tarimg_copy(arena, caps->backgrounds);
+    caps->output_formats = tarimg_copy(arena, caps->output_formats);
+}
+
+/* >>public
+   The functions of the API: thin, and last. */
+
+TARIMG_PUBLIC const char *tarash_image_version(void) {
+    return TARASH_IMAGE_VERSION;
+}
+
+TARIMG_PUBLIC const char *tarash_image_result_name(tarash_image_result result) {
+    static const char *const names[] = {
+#define TARASH_IMAGE_X(enumerator, value, name, description) name,
+        TARASH_IMAGE_RESULTS(TARASH_IMAGE_X)
+#undef TARASH_IMAGE_X
+    };
+    return (unsigned)result < TARASH_IMAGE_RESULT_COUNT ? names[result] : "UNKNOWN";
+}
+
+TARIMG_PUBLIC const char *tarash_image_result_string(tarash_image_result result) {
+    static const char *const texts[] = {
+#define TARASH_IMAGE_X(enumerator, value, name, description) description,
+        TARASH_IMAGE_RESULTS(TARASH_IMAGE_X)
+#undef TARASH_IMAGE_X
+    };
+    return (unsigned)result < TARASH_IMAGE_RESULT_COUNT ? texts[result] : "unknown result";
+}
+
+TARIMG_PUBLIC const char *tarash_image_status_name(tarash_image_status status) {
+    static const char *const names[] = {"none", "queued", "processing", "completed", "failed"};
+    return (unsigned)status < sizeof names / sizeof names[0] ? names[status] : "unknown";
+}
+
+TARIMG_PUBLIC const char *tarash_image_delivery_name(tarash_image_delivery delivery) {
+    static const char *const names[] = {"NOT_SENT", "REJECTED", "UNKNOWN", "ACCEPTED"};
+    return (unsigned)delivery < sizeof names / sizeof names[0] ? names[delivery] : "INVALID";
+}
+
+TARIMG_PUBLIC const char *tarash_image_extension(const char *mime_type) {
+    return tarimg_mime_extension(mime_type);
+}
+
+TARIMG_PUBLIC const tarash_image_provider_info *tarash_image_providers(size_t *count) {
+    if (count) *count = TARIMG_ROW_COUNT;
+    return tarimg_rows;
+}
+
+TARIMG_PUBLIC const tarash_image_model_info *tarash_image_models(size_t *count) {
+    if (count) *count = TARIMG_MODEL_COUNT;
+    return tarimg_models;
+}
+
+TARIMG_PUBLIC tarash_image_client *tarash_image_client_create(const tarash_image_client_desc *desc) {
+    tarash_image_client_desc defaults;
+    tarash_image_allocator allocator;
+    tarash_image_client *client;
+    int given;
+    memset(&defaults, 0, sizeof defaults);
+    if (!desc) desc = &defaults;
+    allocator = desc->allocator;
+    given = (allocator.alloc_fn != NULL) + (allocator.realloc_fn != NULL) + (allocator.free_fn != NULL);
+    if (given != 0 && given != 3) return NULL;
+    if (given == 0) allocator = tarimg_default_allocator();
+    client = (tarash_image_client *)tarimg_alloc(&allocator, sizeof *client);
+    if (!client) return NULL;
+    client->allocator = allocator;
+    if (tarimg_client_init(client, desc)) return client;
+    tarimg_client_release(client);
+    return NULL;
+}
+
+TARIMG_PUBLIC void tarash_image_client_destroy(tarash_image_client *client) {
+    if (!client) return;
+    if (client->depth || client->is_busy)
+        client->destroy_requested = 1;
+    else
+        tarimg_client_release(client);
+}
+
+TARIMG_PUBLIC tarash_image_result tarash_image_register_provider(tarash_image_client *client,
+                                                                 const tarash_image_provider *provider) {
+    const tarash_image_provider_info *protocol = NULL;
+    tarimg_registered *registered;
+    if (!client || !provider || !tarimg_is_set(provider->name) || strpbrk(provider->name, "/, "))
+        return TARASH_IMAGE_ERROR_VALIDATION;
+    if (provider->protocol) {
+        protocol = tarimg_find_row(provider->protocol);
+        if (!protocol) return TARASH_IMAGE_ERROR_VALIDATION;
+        if (!protocol->adapter) return TARASH_IMAGE_ERROR_UNSUPPORTED;
+    } else if (!provider->build_fn || !provider->read_fn)
+        return TARASH_IMAGE_ERROR_VALIDATION;
+    registered = (tarimg_registered *)tarimg_take(&client->arena, sizeof *registered);
+    if (registered) {
+        tarimg_copy_provider(&client->arena, &registered->provider, provider);
+        if (provider->protocol) registered->provider.build_fn = NULL;
+        registered->row = tarimg_row_of_provider(&registered->provider, protocol);
+    }
+    if (client->arena.failed) {
+        client->arena.failed = 0;
+        return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    }
+    registered->next = client->registered;
+    client->registered = registered;
+    return TARASH_IMAGE_OK;
+}
+
+TARIMG_PUBLIC tarash_image_job tarash_image_submit(tarash_image_client *client,
+                                                   const tarash_image_config *config,
+                                                   const tarash_image_request *request) {
+    tarash_image_job handle = {0};
+    tarimg_job *job = client ? tarimg_job_new(client) : NULL;
+    if (!job) return handle;
+    handle.id = job->id;
+    if (tarimg_job_prepare(job, config, request) != TARASH_IMAGE_OK) {
+        tarash_image_error error = job->error;
+        tarimg_job_end(job, &error);
+        return handle;
+    }
+    if (job->links[0].config.total_timeout_ms)
+        job->total_deadline = job->started + job->links[0].config.total_timeout_ms;
+    job->is_running = 1;
+    client->running++;
+    tarimg_timer_arm(client, &job->timer, job->started);
+    return handle;
+}
+
+TARIMG_PUBLIC int tarash_image_poll(tarash_image_client *client, int timeout_ms) {
+    int moved, running;
+    if (!client || client->destroy_requested) return 0;
+    if (client->is_busy) return client->running;
+    tarimg_enter(client);
+    moved = tarimg_pump(client);
+    if (!moved && timeout_ms > 0 && (client->running || client->detached) && !client->destroy_requested) {
+        (void)curl_multi_poll(client->multi, NULL, 0, tarimg_sleep_ms(client, timeout_ms), NULL);
+        (void)tarimg_pump(client);
+    }
+    running = client->running;
+    return tarimg_leave(client) ? 0 : running;
+}
+
+TARIMG_PUBLIC void tarash_image_wakeup(tarash_image_client *client) {
+    if (client) (void)curl_multi_wakeup(client->multi);
+}
+
+TARIMG_PUBLIC tarash_image_status tarash_image_job_status(tarash_image_client *client, tarash_image_job job,
+                                                          tarash_image_update *optional) {
+    tarimg_job *found = tarimg_find_job(client, job);
+    if (optional) {
+        memset(optional, 0, sizeof *optional);
+        optional->job = job;
+        optional->progress_percent = optional->queue_position = -1;
+    }
+    if (!found) return TARASH_IMAGE_STATUS_NONE;
+    if (optional) {
+        optional->status = found->status;
+        optional->progress_percent = found->percent;
+        optional->queue_position = found->queue_position;
+        optional->bytes_received = found->bytes_received;
+        optional->attempt = (int)found->current + 1;
+        if (found->link_count) {
+            optional->provider = found->links[found->current].provider;
+            optional->model = found->links[found->current].model;
+        }
+        if (found->status == TARASH_IMAGE_STATUS_FAILED) optional->error = &found->response.error;
+    }
+    return found->status;
+}
+
+TARIMG_PUBLIC tarash_image_result tarash_image_take(tarash_image_client *client, tarash_image_job job,
+                                                    tarash_image_response *out) {
+    tarimg_job *found = tarimg_find_job(client, job);
+    if (!out) return TARASH_IMAGE_ERROR_VALIDATION;
+    memset(out, 0, sizeof *out);
+    if (!found || !found->has_ended || client->is_busy) {
+        out->status = TARASH_IMAGE_STATUS_FAILED;
+        return tarimg_set_error(
+            &out->error, job.id || !client ? TARASH_IMAGE_ERROR_VALIDATION : TARASH_IMAGE_ERROR_OUT_OF_MEMORY,
+            !job.id  ? "job: is none; memory ran out when it was submitted"
+            : !found ? "job: doesn't exist, or has been taken already"
+                     : "job: is still running; poll until it is completed or failed");
+    }
+    *out = found->response;
+    memset(&found->response, 0, sizeof found->response);
+    tarimg_job_free(found);
+    return out->error.result;
+}
+
+TARIMG_PUBLIC void tarash_image_cancel(tarash_image_client *client, tarash_image_job job) {
+    tarimg_job *found = tarimg_find_job(client, job);
+    if (!found || found->has_ended) return;
+    found->cancel_requested = 1;
+    if (client->is_busy)
+        tarimg_timer_arm(client, &found->timer, tarimg_now(client));
+    else
+        tarimg_job_cancel(found);
+}
+
+static tarash_image_result tarimg_wait_and_take(tarash_image_client *client, tarash_image_job job,
+                                                tarash_image_response *out) {
+    while (job.id && !client->destroy_requested) {
+        const tarimg_job *found = tarimg_find_job(client, job);
+        if (!found || found->has_ended) break;
+        (void)tarash_image_poll(client, 1000);
+    }
+    return tarash_image_take(client, job, out);
+}
+
+TARIMG_PUBLIC tarash_image_result tarash_image_generate(tarash_image_client *client,
+                                                        const tarash_image_config *config,
+                                                        const tarash_image_request *request,
+                                                        tarash_image_response *out) {
+    tarash_image_client *own = NULL;
+    tarash_image_result result;
+    if (!out) return TARASH_IMAGE_ERROR_VALIDATION;
+    memset(out, 0, sizeof *out);
+    if (!client) client = own = tarash_image_client_create(NULL);
+    if (!client) {
+        out->status = TARASH_IMAGE_STATUS_FAILED;
+        return tarimg_no_memory(&out->error);
+    }
+    if (client->is_busy) {
+        out->status = TARASH_IMAGE_STATUS_FAILED;
+        return tarimg_set_error(&out->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "client: may not be used from a sink, a logger or a provider's code");
+    }
+    tarimg_enter(client);
+    result = tarimg_wait_and_take(client, tarash_image_submit(client, config, request), out);
+    (void)tarimg_leave(client);
+    tarash_image_client_destroy(own);
+    return result;
+}
+
+TARIMG_PUBLIC void tarash_image_response_free(tarash_image_response *response) {
+    size_t i;
+    if (!response) return;
+    for (i = 0; response->storage && i < response->image_count; i++)
+        tarimg_release(&response->storage->allocator, response->images[i].data);
+    tarimg_storage_free(response->storage);
+    memset(response, 0, sizeof *response);
+}
+
+TARIMG_PUBLIC const tarash_image *tarash_image_response_first(const tarash_image_response *response) {
+    return response && response->image_count ? &response->images[0] : NULL;
+}
+
+TARIMG_PUBLIC size_t tarash_image_response_total_size(const tarash_image_response *response) {
+    size_t i, total = 0;
+    for (i = 0; response && i < response->image_count; i++) {
+        if (!tarimg_add_size(total, response->images[i].size, &total)) return SIZE_MAX;
+    }
+    return total;
+}
+
+/* ---- public: files */
+
+TARIMG_PUBLIC tarash_image_result tarash_image_save(const tarash_image *image, const char *path,
+                                                    tarash_image_error *error) {
+    tarash_image_error ignored;
+    if (!error) error = &ignored;
+    memset(error, 0, sizeof *error);
+    if (!image || !image->data)
+        return tarimg_set_error(
+            error, TARASH_IMAGE_ERROR_VALIDATION,
+            "image: has no bytes to save (a sink took them, or only a URL was asked for)");
+    if (!tarimg_is_set(path))
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION, "path: is missing");
+#if defined(TARASH_IMAGE_NO_STDIO)
+    return tarimg_set_error(error, TARASH_IMAGE_ERROR_UNSUPPORTED, "this build opens no files");
+#else
+    {
+        tarash_image_allocator allocator =
+            image->storage ? image->storage->allocator : tarimg_default_allocator();
+        uint64_t unique =
+            tarimg_mix((uint64_t)(uintptr_t)image->data ^ (uint64_t)tarimg_system_clock_ms(NULL));
+        tarimg_file_writer writer;
+        if (!tarimg_file_begin(&writer, &allocator, path, unique)) {
+            if (!writer.partial) return tarimg_no_memory(error);
+            tarimg_file_abort(&writer);
+            return tarimg_set_error(
+                error, TARASH_IMAGE_ERROR_IO,
+                "\"%.400s\" can't be written: does the folder exist, and may it be written to?", path);
+        }
+        if (fwrite(image->data, 1, image->size, writer.file) != image->size) {
+            tarimg_file_abort(&writer);
+            return tarimg_set_error(error, TARASH_IMAGE_ERROR_IO,
+                                    "\"%.400s\" could not be written whole: is the disk full?", path);
+        }
+        if (!tarimg_file_commit(&writer))
+            return tarimg_set_error(error, TARASH_IMAGE_ERROR_IO, "\"%.400s\" could not be completed", path);
+        return TARASH_IMAGE_OK;
+    }
+#endif
+}
+
+/* ---- public: images of their own */
+
+/* Gives bytes that were made here to an image of its own. */
+static tarash_image_result tarimg_own_image(const tarash_image_allocator *allocator, tarimg_payload *payload,
+                                            tarash_image *out) {
+    out->storage = tarimg_storage_new(allocator);
+    if (!out->storage) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    out->data = payload->data;
+    out->size = payload->fill;
+    out->mime_type = payload->media.mime_type;
+    out->width = payload->media.width;
+    out->height = payload->media.height;
+    payload->data = NULL;
+    return TARASH_IMAGE_OK;
+}
+
+TARIMG_PUBLIC tarash_image_result tarash_image_from_base64(const char *text, size_t length,
+                                                           tarash_image *out) {
+    tarash_image_allocator allocator = tarimg_default_allocator();
+    tarimg_payload payload;
+    tarash_image_result result;
+    if (!out) return TARASH_IMAGE_ERROR_VALIDATION;
+    memset(out, 0, sizeof *out);
+    if (!text || !length) return TARASH_IMAGE_ERROR_VALIDATION;
+    result = tarimg_decode_text(&allocator, text, length, SIZE_MAX, &payload);
+    if (result == TARASH_IMAGE_OK && !payload.media.mime_type) result = TARASH_IMAGE_ERROR_VALIDATION;
+    if (result == TARASH_IMAGE_OK) result = tarimg_own_image(&allocator, &payload, out);
+    tarimg_payload_free(&payload);
+    return result;
+}
+
+TARIMG_PUBLIC void tarash_image_free(tarash_image *image) {
+    if (!image) return;
+    if (image->storage) {
+        tarimg_release(&image->storage->allocator, image->data);
+        tarimg_storage_free(image->storage);
+    }
+    memset(image, 0, sizeof *image);
+}
+
+TARIMG_PUBLIC tarash_image_result tarash_image_detach(const tarash_image *image, tarash_image *out) {
+    tarash_image_allocator allocator = tarimg_default_allocator();
+    tarimg_arena *arena;
+    if (!out) return TARASH_IMAGE_ERROR_VALIDATION;
+    memset(out, 0, sizeof *out);
+    if (!image) return TARASH_IMAGE_ERROR_VALIDATION;
+    if (image->storage) allocator = image->storage->allocator;
+    *out = *image;
+    out->data = NULL;
+    out->storage = tarimg_storage_new(&allocator);
+    if (!out->storage) goto no_memory;
+    arena = &out->storage->arena;
+    if (image->data) {
+        out->data = (unsigned char *)tarimg_alloc(&allocator, image->size);
+        if (!out->data) goto no_memory;
+        memcpy(out->data, image->data, image->size);
+    }
+    out->url = tarimg_copy(arena, image->url);
+    out->base64 = tarimg_copy(arena, image->base64);
+    out->path = tarimg_copy(arena, image->path);
+    out->mime_type = tarimg_copy(arena, image->mime_type);
+    out->revised_prompt = tarimg_copy(arena, image->revised_prompt);
+    if (!arena->failed) return TARASH_IMAGE_OK;
+no_memory:
+    tarash_image_free(out);
+    return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+}
+
+/* A job with a link that belongs to no provider, for what is fetched without one. */
+static tarimg_job *tarimg_job_without_provider(tarash_image_client *client) {
+    static const tarimg_adapter none = {NULL, NULL, NULL, NULL, 0, 0};
+    tarimg_job *job = tarimg_job_new(client);
+    if (!job) return NULL;
+    job->links = (tarimg_link *)tarimg_take(&job->arena, sizeof *job->links);
+    if (!job->links) {
+        tarimg_job_free(job);
+        return NULL;
+    }
+    job->link_count = 1;
+    job->links[0].adapter = &none;
+    job->links[0].provider = "download";
+    job->links[0].model = "";
+    job->links[0].count = job->links[0].per_call = 1;
+    tarimg_default_numbers(&job->links[0].config);
+    return job;
+}
+
+/* The job goes on with the tasks that were added to it. */
+static void tarimg_job_begin(tarimg_job *job) {
+    job->is_running = 1;
+    job->client->running++;
+    job->status = TARASH_IMAGE_STATUS_PROCESSING;
+    tarimg_arm_deadline(job);
+}
+
+/* An image of a URL that is known from the start; 0 = memory ran out. */
+static int tarimg_add_download(tarimg_job *job, const char *url, size_t index) {
+    tarimg_slot *slot = tarimg_slot_at(job, index);
+    tarimg_task *task = slot ? tarimg_task_add(job, TARIMG_TASK_DOWNLOAD) : NULL;
+    if (!task) return 0;
+    slot->is_used = 1;
+    slot->image.url = tarimg_copy(&job->storage->arena, url);
+    task->url = slot->image.url;
+    task->first_index = index;
+    task->count = 1;
+    return task->url != NULL;
+}
+
+TARIMG_PUBLIC tarash_image_result tarash_image_from_url(tarash_image_client *client, const char *url,
+                                                        tarash_image *out, tarash_image_error *error) {
+    tarash_image_client *own = NULL;
+    tarash_image_error ignored;
+    tarash_image_response response;
+    tarash_image_job handle = {0};
+    tarash_image_result result;
+    tarimg_job *job;
+    tarimg_url parts;
+    if (!error) error = &ignored;
+    memset(error, 0, sizeof *error);
+    if (!out) return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION, "out: is NULL");
+    memset(out, 0, sizeof *out);
+    if (!tarimg_split_url(url, &parts))
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION, "url: is not a valid http(s) URL");
+    if (!client) client = own = tarash_image_client_create(NULL);
+    if (!client) return tarimg_no_memory(error);
+    if (client->is_busy)
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "client: may not be used from a sink, a logger or a provider's code");
+    job = tarimg_job_without_provider(client);
+    if (job) {
+        handle.id = job->id;
+        tarimg_attempt_init(job);
+        if (tarimg_add_download(job, url, 0))
+            tarimg_job_begin(job);
+        else {
+            (void)tarimg_no_memory(&job->error);
+            tarimg_job_end(job, &job->error);
+        }
+    }
+    tarimg_enter(client);
+    result = tarimg_wait_and_take(client, handle, &response);
+    *error = response.error;
+    if (result == TARASH_IMAGE_OK) {
+        /* The image takes the response's storage over: its texts live there. */
+        *out = response.images[0];
+        out->storage = response.storage;
+        response.storage = NULL;
+    }
+    tarash_image_response_free(&response);
+    (void)tarimg_leave(client);
+    tarash_image_client_destroy(own);
+    return result;
+}
+
+/* ---- public: plan */
+
+static void tarimg_plan_pair(tarimg_buffer *out, const char *name, const char *text) {
+    tarimg_write_string(out, name, strlen(name));
+    tarimg_append_char(out, ':');
+    if (text)
+        tarimg_write_string(out, text, strlen(text));
+    else
+        tarimg_append_text(out, "null");
+}
+
+static void tarimg_plan_headers(tarimg_buffer *out, tarash_image_exchange *exchange, const char *url) {
+    tarimg_link *link = exchange->link;
+    const tarimg_header *header;
+    const char *separator = "";
+    tarimg_append_text(out, ",\"headers\":{");
+    for (header = tarimg_exchange_headers(exchange, url); header; header = header->next) {
+        int is_secret = tarimg_is_secret_name(header->name) ||
+                        (link->key && tarimg_equal_nocase(header->name, link->row->auth_header));
+        tarimg_append_text(out, separator);
+        tarimg_plan_pair(out, header->name, is_secret ? "[redacted]" : header->value);
+        separator = ",";
+    }
+    tarimg_append_char(out, '}');
+}
+
+static void tarimg_plan_form(tarimg_buffer *out, tarash_image_exchange *exchange) {
+    const tarimg_value *part;
+    tarimg_renderer renderer;
+    const char *separator = "";
+    renderer.arena = &exchange->arena;
+    renderer.link = exchange->link;
+    renderer.body = NULL;
+    tarimg_append_char(out, '[');
+    for (part = exchange->body->first; part; part = part->next) {
+        tarimg_append_text(out, separator);
+        tarimg_append_char(out, '{');
+        tarimg_plan_pair(out, "name", part->name);
+        tarimg_append_char(out, ',');
+        if (part->kind == TARIMG_INPUT_FILE) {
+            const tarimg_input *input = tarimg_input_of(exchange->link, part);
+            char size[32];
+            tarimg_plan_pair(out, "filename", input->filename);
+            tarimg_append_char(out, ',');
+            tarimg_plan_pair(out, "content_type", input->mime_type);
+            (void)snprintf(size, sizeof size, ",\"bytes\":%llu", (unsigned long long)input->size);
+            tarimg_append_text(out, tarimg_input_has_bytes(input) ? size : ",\"bytes\":null");
+            if (!tarimg_input_has_bytes(input)) {
+                tarimg_append_char(out, ',');
+                tarimg_plan_pair(out, "fetched_from", tarimg_shown_url(&exchange->arena, input->url));
+            }
+        } else {
+            tarimg_buffer text;
+            tarimg_buffer_init(&text, exchange->allocator, 0);
+            tarimg_append_part_text(&renderer, &text, part);
+            if (text.failed) out->failed = 1;
+            tarimg_plan_pair(out, "value", text.data ? text.data : "");
+            tarimg_buffer_free(&text);
+        }
+        tarimg_append_char(out, '}');
+        separator = ",";
+    }
+    tarimg_append_char(out, ']');
+}
+
+static void tarimg_plan_warnings(tarimg_buffer *out, const tarimg_link *link) {
+    const tarimg_note *note;
+    const char *separator = "";
+    tarimg_append_text(out, ",\"warnings\":[");
+    for (note = link->notes; note; note = note->next) {
+        tarimg_append_text(out, separator);
+        tarimg_append_char(out, '{');
+        tarimg_plan_pair(out, "field", note->warning.field);
+        tarimg_append_char(out, ',');
+        tarimg_plan_pair(out, "asked", note->warning.asked);
+        tarimg_append_char(out, ',');
+        tarimg_plan_pair(out, "sent", note->warning.sent);
+        tarimg_append_char(out, ',');
+        tarimg_plan_pair(out, "why", note->warning.why);
+        tarimg_append_char(out, '}');
+        separator = ",";
+    }
+    tarimg_append_char(out, ']');
+}
+
+static void tarimg_plan_body(tarimg_buffer *out, tarash_image_exchange *exchange) {
+    tarimg_renderer renderer;
+    renderer.arena = &exchange->arena;
+    renderer.link = exchange->link;
+    renderer.body = NULL;
+    tarimg_append_text(out, ",\"body\":");
+    if (!exchange->body)
+        tarimg_append_text(out, "null");
+    else if (exchange->is_form)
+        tarimg_plan_form(out, exchange);
+    else
+        tarimg_write_json(out, exchange->body, tarimg_render_input, &renderer);
+}
+
+static tarash_image_result tarimg_plan_link(tarimg_job *job, tarimg_link *link, tarimg_buffer *out) {
+    tarash_image_exchange exchange;
+    tarash_image_result result = tarimg_exchange_init(&exchange, job, link);
+    const char *url;
+    char calls[32];
+    exchange.count = link->per_call;
+    if (result == TARASH_IMAGE_OK) result = tarimg_exchange_build(&exchange);
+    if (result == TARASH_IMAGE_OK) {
+        url = link->adapter->answer_fn ? exchange.path
+                                       : tarimg_join_url(&exchange.arena, link->base_url, exchange.path);
+        tarimg_append_char(out, '{');
+        tarimg_plan_pair(out, "provider", link->provider);
+        tarimg_append_char(out, ',');
+        tarimg_plan_pair(out, "model", link->model);
+        tarimg_append_char(out, ',');
+        tarimg_plan_pair(out, "method", exchange.method);
+        tarimg_append_char(out, ',');
+        tarimg_plan_pair(out, "url", url);
+        if (url) tarimg_plan_headers(out, &exchange, url);
+        tarimg_plan_body(out, &exchange);
+        (void)snprintf(calls, sizeof calls, ",\"calls\":%d",
+                       (link->count + link->per_call - 1) / link->per_call);
+        tarimg_append_text(out, calls);
+        tarimg_plan_warnings(out, link);
+        tarimg_append_char(out, '}');
+    }
+    if (exchange.arena.failed || out->failed) result = TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    tarimg_exchange_free(&exchange);
+    return result;
+}
+
+static void tarimg_text_init(tarash_image_text *text) {
+    memset(text, 0, sizeof *text);
+}
+
+/* Makes a text out of a buffer. */
+static tarash_image_result tarimg_text_from(tarash_image_text *text, const tarash_image_allocator *allocator,
+                                            const tarimg_buffer *from) {
+    text->storage = from->failed ? NULL : tarimg_storage_new(allocator);
+    if (text->storage) text->data = tarimg_copy_bytes(&text->storage->arena, from->data, from->size);
+    if (!text->data) {
+        tarash_image_text_free(text);
+        return tarimg_no_memory(&text->error);
+    }
+    text->size = from->size;
+    return TARASH_IMAGE_OK;
+}
+
+TARIMG_PUBLIC tarash_image_result tarash_image_plan(tarash_image_client *client,
+                                                    const tarash_image_config *config,
+                                                    const tarash_image_request *request,
+                                                    tarash_image_text *json_out) {
+    tarash_image_client *own = NULL;
+    tarimg_job *job;
+    tarimg_buffer out;
+    tarash_image_result result;
+    size_t i;
+    if (!json_out) return TARASH_IMAGE_ERROR_VALIDATION;
+    tarimg_text_init(json_out);
+    if (!client) client = own = tarash_image_client_create(NULL);
+    job = client ? tarimg_job_new(client) : NULL;
+    if (!job) {
+        tarash_image_client_destroy(own);
+        return tarimg_no_memory(&json_out->error);
+    }
+    tarimg_buffer_init(&out, &client->allocator, 0);
+    result = tarimg_job_prepare(job, config, request);
+    json_out->error = job->error;
+    tarimg_append_char(&out, '[');
+    for (i = 0; i < job->link_count && result == TARASH_IMAGE_OK; i++) {
+        if (i) tarimg_append_char(&out, ',');
+        result = tarimg_plan_link(job, &job->links[i], &out);
+        if (result != TARASH_IMAGE_OK)
+            (void)tarimg_set_error(&json_out->error, result, "%s", tarash_image_result_string(result));
+    }
+    tarimg_append_char(&out, ']');
+    if (out.data) tarimg_redact(job->secrets, out.data, out.size);
+    if (result == TARASH_IMAGE_OK) result = tarimg_text_from(json_out, &client->allocator, &out);
+    tarimg_buffer_free(&out);
+    tarimg_redact_text(job->secrets, json_out->error.message);
+    tarimg_job_free(job);
+    tarash_image_client_destroy(own);
+    return result;
+}
+
+TARIMG_PUBLIC void tarash_image_text_free(tarash_image_text *text) {
+    if (!text) return;
+    tarimg_storage_free(text->storage);
+    text->storage = NULL;
+    text->data = NULL;
+    text->size = 0;
+}
+
+/* ---- public: tokens */
+
+TARIMG_PUBLIC tarash_image_result tarash_image_job_token(tarash_image_client *client, tarash_image_job job,
+                                                         tarash_image_text *out) {
+    tarimg_job *found = tarimg_find_job(client, job);
+    tarimg_buffer token;
+    tarash_image_result result;
+    if (!out) return TARASH_IMAGE_ERROR_VALIDATION;
+    tarimg_text_init(out);
+    if (!found)
+        return tarimg_set_error(&out->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "job: doesn't exist, or has been taken already");
+    tarimg_buffer_init(&token, &client->allocator, 0);
+    if (found->has_ended)
+        tarimg_append_text(&token, found->response.error.job_token);
+    else
+        tarimg_make_token(found, &token);
+    if (token.failed)
+        result = tarimg_no_memory(&out->error);
+    else if (token.size == 0)
+        result = tarimg_set_error(
+            &out->error, TARASH_IMAGE_ERROR_UNSUPPORTED,
+            "there is nothing to resume: the provider has accepted nothing yet, or has no jobs");
+    else
+        result = tarimg_text_from(out, &client->allocator, &token);
+    tarimg_buffer_free(&token);
+    return result;
+}
+
+/* The token's JSON, or NULL. */
+static tarimg_value *tarimg_parse_token(tarimg_job *job, const char *token) {
+    size_t size = strlen(TARIMG_TOKEN_PREFIX), length, written = 0, taken;
+    unsigned char *bytes;
+    tarimg_base64 state;
+    int rest;
+    if (!tarimg_begins(token, TARIMG_TOKEN_PREFIX)) return NULL;
+    token += size;
+    length = strlen(token);
+    while (length && tarimg_is_space(token[length - 1])) length--;
+    bytes = (unsigned char *)tarimg_take(&job->arena, tarimg_base64_room(length));
+    if (!bytes) return NULL;
+    memset(&state, 0, sizeof state);
+    taken = tarimg_base64_decode(&state, token, length, bytes, &written);
+    if (taken != length) return NULL;
+    rest = tarimg_base64_finish(&state, bytes + written);
+    if (rest < 0) return NULL;
+    return tarimg_parse_json(&job->arena, (const char *)bytes, written + (size_t)rest, 16);
+}
+
+/* One accepted call of a token, to be polled. */
+static tarash_image_result tarimg_resume_call(tarimg_job *job, const tarimg_value *entry) {
+    int64_t index = 0, count = 1;
+    tarimg_task *task;
+    (void)tarimg_integer_at(entry, "index", &index);
+    (void)tarimg_integer_at(entry, "count", &count);
+    if (index < 0 || count < 1 || index + count > job->client->limits.max_images)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "token: is damaged");
+    task = tarimg_task_add(job, TARIMG_TASK_CALL);
+    if (!task) return tarimg_no_memory(&job->error);
+    task->phase = TARASH_IMAGE_PHASE_POLL;
+    task->is_accepted = 1;
+    task->first_index = (size_t)index;
+    task->count = (int)count;
+    task->job_id = tarimg_copy(&job->attempt_arena, tarimg_text_at(entry, "id"));
+    task->poll_url = tarimg_copy(&job->attempt_arena, tarimg_text_at(entry, "poll"));
+    task->fetch_url = tarimg_copy(&job->attempt_arena, tarimg_text_at(entry, "fetch"));
+    task->cancel_url = tarimg_copy(&job->attempt_arena, tarimg_text_at(entry, "cancel"));
+    if (!task->job_id)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "token: is damaged");
+    job->links[0].count += (int)count;
+    return TARASH_IMAGE_OK;
+}
+
+/* Fills the job from the token: its link without a request, and a task for everything that is left to fetch.
+ */
+static tarash_image_result tarimg_resume_job(tarimg_job *job, const tarash_image_config *config,
+                                             const char *token) {
+    tarimg_value *root = token ? tarimg_parse_token(job, token) : NULL;
+    const tarimg_value *list, *entry;
+    const char *provider = tarimg_text_at(root, "provider");
+    tarimg_link *link;
+    tarash_image_result result;
+    size_t index = 0;
+    if (!provider)
+        return job->arena.failed ? tarimg_no_memory(&job->error)
+                                 : tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                                    "token: is not one of this library's, or is cut off");
+    if (!config) return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "config: is NULL");
+    if ((result = tarimg_check_config(job, config)) != TARASH_IMAGE_OK) return result;
+    link = (tarimg_link *)tarimg_take(&job->arena, sizeof *link);
+    if (!link) return tarimg_no_memory(&job->error);
+    job->links = link;
+    link->arena = &job->arena;
+    tarimg_copy_config(job, link, config);
+    link->config.mock = NULL;
+    if (!link->config.provider) link->config.provider = provider;
+    if (!link->config.model) link->config.model = tarimg_text_at(root, "model");
+    if ((result = tarimg_resolve_row(job, link)) != TARASH_IMAGE_OK) return result;
+    if (!tarimg_equal(link->provider, provider))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "provider: the token is %.32s's, not %.32s's", provider, link->provider);
+    if ((result = tarimg_resolve_model(job, link)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_resolve_base_url(job, link)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_resolve_key(job, link)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_resolve_options(job, link)) != TARASH_IMAGE_OK) return result;
+    link->secrets = job->secrets;
+    link->per_call = 1;
+    job->link_count = 1;
+    tarimg_attempt_init(job);
+    list = tarimg_at(root, "jobs");
+    if (list && !link->adapter->polls)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_UNSUPPORTED,
+                                "token: %s has no jobs to resume", link->provider);
+    for (entry = list ? list->first : NULL; entry; entry = entry->next) {
+        if ((result = tarimg_resume_call(job, entry)) != TARASH_IMAGE_OK) return result;
+        index = (size_t)link->count;
+    }
+    list = tarimg_at(root, "urls");
+    for (entry = list ? list->first : NULL; entry; entry = entry->next) {
+        if (entry->kind != TARIMG_STRING || index >= (size_t)job->client->limits.max_images)
+            return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "token: is damaged");
+        if (!tarimg_add_download(job, entry->text, index++)) return tarimg_no_memory(&job->error);
+        link->count++;
+    }
+    return job->tasks ? TARASH_IMAGE_OK
+                      : tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                         "token: holds nothing to resume");
+}
+
+TARIMG_PUBLIC tarash_image_job tarash_image_resume(tarash_image_client *client,
+                                                   const tarash_image_config *config, const char *token) {
+    tarash_image_job handle = {0};
+    tarimg_job *job = client ? tarimg_job_new(client) : NULL;
+    if (!job) return handle;
+    handle.id = job->id;
+    if (tarimg_resume_job(job, config, token) == TARASH_IMAGE_OK) {
+        if (job->links[0].config.total_timeout_ms)
+            job->total_deadline = job->started + job->links[0].config.total_timeout_ms;
+        tarimg_job_begin(job);
+    } else {
+        tarash_image_error error = job->error;
+        tarimg_job_end(job, &error);
+    }
+    return handle;
+}
+
+/* ---- public: for providers of your own */
+
+TARIMG_PUBLIC const tarash_image_request *tarash_image_exchange_request(tarash_image_exchange *exchange) {
+    return &exchange->link->request;
+}
+
+TARIMG_PUBLIC const char *tarash_image_exchange_model(tarash_image_exchange *exchange) {
+    return exchange->link->model;
+}
+
+TARIMG_PUBLIC int tarash_image_exchange_count(tarash_image_exchange *exchange) {
+    return exchange->count;
+}
+
+TARIMG_PUBLIC const char *tarash_image_exchange_job_id(tarash_image_exchange *exchange) {
+    return exchange->job_id;
+}
+
+TARIMG_PUBLIC const char *tarash_image_exchange_option(tarash_image_exchange *exchange, const char *path) {
+    return tarimg_option(exchange->link, path);
+}
+
+TARIMG_PUBLIC void tarash_image_exchange_send(tarash_image_exchange *exchange, const char *method,
+                                              const char *path) {
+    tarimg_send(exchange, "GET", path ? path : "");
+    exchange->method = tarimg_copy(&exchange->arena, method ? method : "GET");
+}
+
+TARIMG_PUBLIC void tarash_image_exchange_header(tarash_image_exchange *exchange, const char *name,
+                                                const char *value) {
+    if (!tarimg_is_set(name) || !value || tarimg_has_control(name) || tarimg_has_control(value) ||
+        strpbrk(name, ": ")) {
+        (void)tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                          "the provider's code set a header that is not valid");
+        return;
+    }
+    tarimg_add_header(&exchange->arena, &exchange->headers, name, value);
+}
+
+TARIMG_PUBLIC void tarash_image_exchange_multipart(tarash_image_exchange *exchange) {
+    (void)tarimg_body_object(exchange);
+    exchange->is_form = 1;
+}
+
+static void tarimg_exchange_put(tarash_image_exchange *exchange, const char *path, tarimg_value *value) {
+    if (!value) return;
+    if (exchange->is_form)
+        tarimg_set(&exchange->arena, tarimg_body_object(exchange), path, value);
+    else
+        tarimg_put(&exchange->arena, tarimg_body_object(exchange), path, value);
+}
+
+TARIMG_PUBLIC void tarash_image_exchange_set_text(tarash_image_exchange *exchange, const char *path,
+                                                  const char *text) {
+    if (text) tarimg_exchange_put(exchange, path, tarimg_value_text(&exchange->arena, text));
+}
+
+TARIMG_PUBLIC void tarash_image_exchange_set_integer(tarash_image_exchange *exchange, const char *path,
+                                                     int64_t number) {
+    tarimg_exchange_put(exchange, path, tarimg_value_integer(&exchange->arena, number));
+}
+
+TARIMG_PUBLIC void tarash_image_exchange_set_json(tarash_image_exchange *exchange, const char *path,
+                                                  const char *json) {
+    tarimg_value *value =
+        json ? tarimg_parse_json(&exchange->arena, json, strlen(json), exchange->link->max_depth) : NULL;
+    if (value)
+        tarimg_exchange_put(exchange, path, value);
+    else if (json)
+        (void)tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                          "the provider's code set JSON that is not valid");
+}
+
+TARIMG_PUBLIC void tarash_image_exchange_set_image(tarash_image_exchange *exchange, const char *path,
+                                                   int index) {
+    const tarimg_link *link = exchange->link;
+    tarimg_kind kind = exchange->is_form ? TARIMG_INPUT_FILE : TARIMG_INPUT_URL;
+    if (index < 0 ? link->mask == NULL : (size_t)index >= link->input_count) {
+        (void)tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                          "the provider's code asked for an input image that is not there");
+        return;
+    }
+    if (exchange->is_form)
+        tarimg_form_file(exchange, path, index < 0 ? (size_t)-1 : (size_t)index);
+    else
+        tarimg_exchange_put(exchange, path,
+                            tarimg_input_value(exchange, kind, index < 0 ? (size_t)-1 : (size_t)index));
+}
+
+TARIMG_PUBLIC int tarash_image_exchange_status(tarash_image_exchange *exchange) {
+    return exchange->status;
+}
+
+TARIMG_PUBLIC const char *tarash_image_exchange_reply_header(tarash_image_exchange *exchange,
+                                                             const char *name) {
+    return tarimg_reply_header(exchange, name);
+}
+
+TARIMG_PUBLIC const char *tarash_image_exchange_text(tarash_image_exchange *exchange, const char *path) {
+    return tarimg_text_at(exchange->document, path);
+}
+
+TARIMG_PUBLIC int tarash_image_exchange_integer(tarash_image_exchange *exchange, const char *path,
+                                                int64_t *number) {
+    return tarimg_integer_at(exchange->document, path, number);
+}
+
+TARIMG_PUBLIC size_t tarash_image_exchange_length(tarash_image_exchange *exchange, const char *path) {
+    const tarimg_value *value = tarimg_at(exchange->document, path), *child;
+    size_t count = 0;
+    for (child = value ? value->first : NULL; child; child = child->next) count++;
+    return count;
+}
+
+TARIMG_PUBLIC int tarash_image_exchange_add_image(tarash_image_exchange *exchange, const char *path) {
+    return tarimg_add_image(exchange, tarimg_at(exchange->document, path)) != NULL;
+}
+
+TARIMG_PUBLIC void tarash_image_exchange_accept(tarash_image_exchange *exchange, const char *job_id) {
+    exchange->job_id = tarimg_copy(&exchange->arena, job_id);
+}
+
+TARIMG_PUBLIC void tarash_image_exchange_progress(tarash_image_exchange *exchange, tarash_image_status status,
+                                                  int percent, int queue_position, const char *message) {
+    exchange->has_progress = 1;
+    exchange->progress = status;
+    exchange->percent = percent;
+    exchange->queue_position = queue_position;
+    exchange->progress_message = tarimg_copy(&exchange->arena, message);
+}
+
+TARIMG_PUBLIC void tarash_image_exchange_next(tarash_image_exchange *exchange, tarash_image_phase phase) {
+    exchange->has_next = 1;
+    exchange->next_phase = phase;
+}
+
+TARIMG_PUBLIC tarash_image_result tarash_image_exchange_fail(tarash_image_exchange *exchange,
+                                                             tarash_image_result result,
+                                                             const char *provider_code, const char *message) {
+    return tarimg_fail(exchange, result == TARASH_IMAGE_OK ? TARASH_IMAGE_ERROR_GENERATION_FAILED : result,
+                       provider_code, message);
+}
+
+#if defined(TARIMG_POSIX_ASKED)
+#undef _POSIX_C_SOURCE
+#undef TARIMG_POSIX_ASKED
+#endif
+
+#endif /* TARASH_IMAGE_IMPLEMENTATION */

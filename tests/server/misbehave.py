@@ -1,0 +1,321 @@
+"""Carries out behaviours: what is answered instead, how an answer is changed, and how it travels."""
+
+import email.utils
+import gzip
+import json
+import re
+import zlib
+
+from checks import Refused
+from reply import REASONS, Reply, json_reply, text_reply
+
+ENDLESS = 1 << 30
+STALL_SECONDS = 600
+FILL = b"A" * 65536
+
+
+# ---- instead of the normal answer ------------------------------------------------------------------------
+
+STATUS_WORDS = {
+    400: ("Invalid request.", "invalid_request", "invalid_request_error"),
+    401: ("Incorrect API key provided.", "invalid_api_key", "invalid_request_error"),
+    402: ("Insufficient credits.", "insufficient_credits", "billing_error"),
+    403: ("You don't have access to this resource.", "access_denied", "permission_error"),
+    404: ("The requested resource was not found.", "not_found", "invalid_request_error"),
+    429: ("Rate limit exceeded for images per minute.", "rate_limit_exceeded", "requests"),
+    503: ("The server is overloaded or not ready yet.", "server_overloaded", "server_error"),
+}
+OTHER_STATUS = ("The server had an error while processing your request.", "server_error", "server_error")
+
+
+def refusal_of_status(call, status):
+    message, code, kind = STATUS_WORDS.get(status, OTHER_STATUS)
+    return Refused(message, call.behaviour.get("error_code", code), None, status, kind)
+
+
+ERROR_SHAPES = {
+    "object": lambda r: {"error": {"message": r.message, "type": r.kind, "param": r.param, "code": r.code}},
+    "string": lambda r: {"error": r.message},
+    "detail_text": lambda r: {"detail": r.message},
+    "detail_object": lambda r: {"detail": {"error": r.message}},
+    "detail_list": lambda r: {"detail": [{"loc": ["body", "prompt"], "msg": r.message, "type": r.code}]},
+    "message": lambda r: {"message": r.message},
+    "sdcpp": lambda r: {"error": "server_error", "message": r.message},
+    "xai": lambda r: {"code": r.code, "error": r.message},
+    "numeric_code": lambda r: {"error": {"code": r.status, "message": r.message, "metadata": {}}},
+    "string_code": lambda r: {"error": {"message": r.message, "type": "None", "param": "None",
+                                        "code": str(r.status)}},
+}
+ERROR_TEXTS = {
+    "html": lambda r: ("<html><head><title>%d</title></head><body>nginx</body></html>" % r.status, "text/html"),
+    "empty": lambda r: ("", None),
+}
+
+
+def shaped_error(refused, shape):
+    if shape in ERROR_TEXTS:
+        text, content_type = ERROR_TEXTS[shape](refused)
+        return Reply(refused.status, (), text.encode(), content_type)
+    return json_reply(ERROR_SHAPES[shape](refused), refused.status)
+
+
+def answer_status(call, protocol, status):
+    body = call.behaviour.get("body")
+    if isinstance(body, str):
+        kind = "application/json" if body[:1] in ("{", "[") else "text/plain"
+        return Reply(status, (), body.encode("utf-8", "surrogatepass"), kind)
+    if body is not None:
+        return json_reply(body, status)
+    refused = refusal_of_status(call, status)
+    if "error_shape" in call.behaviour:
+        return shaped_error(refused, call.behaviour["error_shape"])
+    if status < 400:
+        return Reply(status)
+    return protocol.error(refused)
+
+
+def answer_redirect(call, protocol, redirect):
+    reply = text_reply("moved", redirect.get("status", 302))
+    reply.set_header("Location", redirect["to"])
+    return reply
+
+
+def answer_moderation(call, protocol, variant):
+    return protocol.moderation(call, variant)
+
+
+ANSWERS = {"status": answer_status, "redirect": answer_redirect, "moderation": answer_moderation}
+
+
+def choose_answer(call, protocol):
+    for name, make in ANSWERS.items():
+        if name in call.behaviour:
+            return make(call, protocol, call.behaviour[name])
+    return protocol.answer(call)
+
+
+def answer(call, protocol):
+    try:
+        reply = choose_answer(call, protocol)
+    except Refused as refused:
+        reply = protocol.error(refused)
+    for name, value in protocol.headers(call):
+        reply.set_header(name, value)
+    return reply
+
+
+# ---- changes to an answer, in this order -----------------------------------------------------------------
+
+def change_headers(reply, headers, call):
+    for name, value in headers.items():
+        reply.set_header(name, value)
+
+
+def change_merge(reply, members, call):
+    document = reply.document()
+    if isinstance(document, dict):
+        document.update(members)
+        reply.body = json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def change_base64(reply, name, call):
+    # Only slashes are left to do here: how they are escaped is decided when JSON becomes text.
+    if name == "escaped_slashes":
+        reply.body = ([piece.replace(b"/", b"\\/") for piece in reply.body] if not isinstance(reply.body, bytes)
+                      else reply.body.replace(b"/", b"\\/"))
+
+
+def change_gzip(reply, value, call):
+    reply.body = gzip.compress(reply.body_bytes(), 6)
+    reply.framing = "length"
+    reply.set_header("Content-Encoding", "gzip")
+
+
+def opening(body):
+    """As much of an answer as makes what follows look like the inside of its first image."""
+    match = re.match(rb'(?s).*?"(?:b64_json|b64|url|link)":\s*"', body)
+    return match.group() if match else body[:64]
+
+
+def filled(start, total):
+    yield start
+    sent = len(start)
+    while sent < total:
+        yield FILL
+        sent += len(FILL)
+
+
+def change_gzip_bomb(reply, megabytes, call):
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    pieces = [packer.compress(piece) for piece in filled(opening(reply.body_bytes()), megabytes << 20)]
+    reply.body = b"".join(pieces) + packer.flush()
+    reply.framing = "length"
+    reply.set_header("Content-Encoding", "gzip")
+
+
+def change_endless_body(reply, value, call):
+    start = opening(reply.body_bytes())
+    reply.body = filled(start, ENDLESS)
+    reply.framing = "chunked" if value == "chunked" else "close"
+
+
+def change_chunked(reply, value, call):
+    reply.framing = "chunked"
+    reply.chunk_fault = value if value is not True else None
+    reply.closes = reply.closes or value is not True
+
+
+def change_http10(reply, value, call):
+    reply.version = "HTTP/1.0"
+    reply.framing = "close"
+
+
+def change_content_length(reply, length, call):
+    reply.framing = "length"
+    reply.declared_length = length
+    reply.closes = True
+
+
+def change_endless_headers(reply, value, call):
+    reply.filler_headers = True
+
+
+def change_trickle(reply, trickle, call):
+    reply.trickle = (trickle["chunk"], trickle["every_ms"] / 1000, trickle.get("head", False))
+
+
+def change_close_after_bytes(reply, count, call):
+    reply.cut = (lambda head, body: head + count, "end")
+
+
+RESET_PLACES = {
+    "in_headers": lambda head, body: head // 2,
+    "after_headers": lambda head, body: head,
+    "in_body": lambda head, body: head + max(1, body // 2),
+}
+
+
+def change_reset(reply, place, call):
+    if place in RESET_PLACES:
+        reply.cut = (RESET_PLACES[place], "reset")
+
+
+def change_close_idle(reply, value, call):
+    reply.after = value
+
+
+CHANGES = (
+    ("headers", change_headers), ("merge", change_merge), ("base64", change_base64), ("gzip", change_gzip),
+    ("gzip_bomb", change_gzip_bomb), ("endless_body", change_endless_body), ("chunked", change_chunked),
+    ("http10", change_http10), ("content_length", change_content_length),
+    ("endless_headers", change_endless_headers), ("trickle", change_trickle),
+    ("close_after_bytes", change_close_after_bytes), ("reset", change_reset), ("close_idle", change_close_idle),
+)
+
+
+def change(reply, call):
+    for name, apply in CHANGES:
+        if name in call.behaviour:
+            apply(reply, call.behaviour[name], call)
+
+
+# ---- sending ---------------------------------------------------------------------------------------------
+
+def head_lines(reply, closes):
+    lines = ["%s %d %s" % (reply.version, reply.status, REASONS.get(reply.status, "Status")),
+             "Date: " + email.utils.formatdate(usegmt=True)]
+    lines += ["%s: %s" % (name, value) for name, value in reply.headers]
+    if reply.framing == "chunked":
+        lines.append("Transfer-Encoding: chunked")
+    elif reply.framing == "length" and reply.status != 204:
+        length = reply.declared_length
+        lines.append("Content-Length: %d" % (len(reply.body_bytes()) if length is None else length))
+    if closes:
+        lines.append("Connection: close")
+    return lines
+
+
+def head_bytes(reply, closes):
+    return ("\r\n".join(head_lines(reply, closes)) + "\r\n\r\n").encode("utf-8", "surrogateescape")
+
+
+def body_pieces(reply):
+    pieces = split(reply.body, 1 << 16) if isinstance(reply.body, bytes) else reply.body
+    return chunked_pieces(reply, pieces) if reply.framing == "chunked" else pieces
+
+
+def split(data, size):
+    return (data[start:start + size] for start in range(0, len(data), size))
+
+
+def chunked_pieces(reply, pieces):
+    if reply.chunk_fault == "broken":
+        yield b"5\r\nhello\r\nzz\r\nnot a chunk size\r\n"
+        return
+    for piece in pieces:
+        if piece:
+            yield b"%x\r\n%s\r\n" % (len(piece), piece)
+    if reply.chunk_fault != "truncated":
+        yield b"0\r\n\r\n"
+
+
+def send_filler_headers(wire, reply):
+    wire.send(head_lines(reply, False)[0].encode() + b"\r\n")
+    line = b"X-Filler: " + b"a" * 1000 + b"\r\n"
+    for _ in range(ENDLESS // len(line)):
+        wire.send(line)
+    wire.end()
+
+
+def set_cut(wire, reply, head):
+    if not reply.cut:
+        return
+    # Only the generated bodies have no length of their own; they are longer than any cut.
+    counted = isinstance(reply.body, (bytes, list))
+    body = sum(map(len, body_pieces(reply))) if counted else 1 << 20
+    position, ending = reply.cut[0](len(head), body), getattr(wire, reply.cut[1])
+    wire.limit = (wire.sent + position, ending)
+
+
+def send_reply(wire, reply, keeps_alive, with_body=True):
+    """Returns whether the connection can take another request."""
+    closes = reply.closes or not keeps_alive or reply.framing == "close"
+    if reply.filler_headers:
+        send_filler_headers(wire, reply)
+    head = head_bytes(reply, closes)
+    set_cut(wire, reply, head)
+    slow = reply.trickle[:2] if reply.trickle else None
+    wire.trickle = slow if slow and reply.trickle[2] else None
+    wire.send(head)
+    wire.trickle = slow
+    for place, piece in enumerate(body_pieces(reply) if with_body else ()):
+        if place and reply.pause:
+            wire.wait(reply.pause)
+        wire.send(piece)
+    wire.limit = wire.trickle = None
+    wire.drop_next = reply.after == "on_next_request"
+    return not closes and reply.after is not True
+
+
+def take_over(wire, call):
+    """Behaviours that leave nothing to answer."""
+    behaviour = call.behaviour
+    if "delay_ms" in behaviour:
+        wire.wait(behaviour["delay_ms"] / 1000)
+    if behaviour.get("stall"):
+        wire.wait(STALL_SECONDS)
+        wire.end()
+    if behaviour.get("reset") in ("before", "in_request"):
+        wire.reset()
+    if "raw" in behaviour:
+        wire.send(behaviour["raw"].encode("latin-1"))
+        wire.end()
+
+
+def perform(wire, call, protocol):
+    take_over(wire, call)
+    reply = answer(call, protocol)
+    change(reply, call)
+    call.session.note(call.entry, "status", reply.status)
+    keeps_alive = call.request.keeps_alive and call.request.complete
+    return send_reply(wire, reply, keeps_alive, call.request.method != "HEAD")
