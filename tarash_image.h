@@ -206,7 +206,7 @@ typedef enum tarash_image_output {
     TARASH_IMAGE_OUTPUT_BASE64 = 3 /* bytes, and their base64 text beside them */
 } tarash_image_output;
 
-typedef enum tarash_image_role { /* what an input image is for; providers without the notion ignore it */
+typedef enum tarash_image_role { /* what an input image is for; a warning where a provider has no roles */
                                  TARASH_IMAGE_ROLE_REFERENCE = 0,
                                  TARASH_IMAGE_ROLE_FIRST_FRAME = 1,
                                  TARASH_IMAGE_ROLE_LAST_FRAME = 2,
@@ -561,6 +561,7 @@ struct tarash_image_update {
     int attempt;                           /* 1-based link of the chain */
     const char *message;                   /* a log line of the provider, or NULL */
     const tarash_image *partial_image;     /* a preview, or NULL; its index is the preview's number */
+    size_t image_index;                    /* of the image that it is a preview of */
     const tarash_image_response *response; /* when COMPLETED, in on_progress only, else NULL */
     const tarash_image_error *error;       /* when FAILED, else NULL */
 };
@@ -592,7 +593,8 @@ typedef enum tarash_image_field { /* standard fields, as bits of capabilities.fi
                                   TARASH_IMAGE_FIELD_OUTPUT_FORMAT = 1 << 10,
                                   TARASH_IMAGE_FIELD_BACKGROUND = 1 << 11,
                                   TARASH_IMAGE_FIELD_USER = 1 << 12,
-                                  TARASH_IMAGE_FIELD_PARTIAL_IMAGES = 1 << 13
+                                  TARASH_IMAGE_FIELD_PARTIAL_IMAGES = 1 << 13,
+                                  TARASH_IMAGE_FIELD_ROLES = 1 << 14 /* of input images */
 } tarash_image_field;
 
 typedef enum tarash_image_mask_polarity { /* what marks the part to edit, at this provider */
@@ -675,7 +677,8 @@ TARASH_IMAGE_API tarash_image_result tarash_image_save(const tarash_image *image
 TARASH_IMAGE_API tarash_image_client *tarash_image_client_create(const tarash_image_client_desc *desc);
 
 /* Cancels what is running and releases the client; responses that were taken stay. NULL is legal. From a
-   callback, the release happens when the outermost call returns. */
+   callback, the release happens when the outermost call returns. Waits up to a second where a provider is
+   still being told that its job was cancelled; polling on after tarash_image_cancel avoids that. */
 TARASH_IMAGE_API void tarash_image_client_destroy(tarash_image_client *client);
 
 /* Starts a job and returns at once. A request that can't start gives a job that has already FAILED, whose
@@ -727,6 +730,12 @@ TARASH_IMAGE_API void tarash_image_text_free(tarash_image_text *text);
    itself (its key and base_url are used, its fallbacks are not); `provider` and `model` may be NULL. */
 TARASH_IMAGE_API tarash_image_job tarash_image_resume(tarash_image_client *client,
                                                       const tarash_image_config *config, const char *token);
+
+/* The same with a sink, output and progress: of `request` (NULL = none) only those count. */
+TARASH_IMAGE_API tarash_image_job tarash_image_resume_with(tarash_image_client *client,
+                                                           const tarash_image_config *config,
+                                                           const tarash_image_request *request,
+                                                           const char *token);
 
 /* The built-in providers and models; static data. */
 TARASH_IMAGE_API const tarash_image_provider_info *tarash_image_providers(size_t *count);
@@ -800,7 +809,8 @@ typedef struct tarash_image_provider {
     void *user_data;
 } tarash_image_provider;
 
-/* Adds a provider to a client; texts are copied. VALIDATION names what is missing. */
+/* Adds a provider to a client; texts are copied. VALIDATION (what is missing is logged), UNSUPPORTED where
+   its protocol is compiled out, OUT_OF_MEMORY. */
 TARASH_IMAGE_API tarash_image_result tarash_image_register_provider(tarash_image_client *client,
                                                                     const tarash_image_provider *provider);
 
@@ -846,8 +856,8 @@ TARASH_IMAGE_API size_t tarash_image_exchange_length(tarash_image_exchange *exch
                                                      const char *path); /* of an array or object */
 /* An image at that place of the reply: base64 (if image_paths names it), a data: URL, or a URL. 1 = found. */
 TARASH_IMAGE_API int tarash_image_exchange_add_image(tarash_image_exchange *exchange, const char *path);
-TARASH_IMAGE_API void tarash_image_exchange_accept(tarash_image_exchange *exchange,
-                                                   const char *job_id); /* it has a job now */
+/* The provider has a job now. An id that could not be part of a URL's path is BAD_RESPONSE. */
+TARASH_IMAGE_API void tarash_image_exchange_accept(tarash_image_exchange *exchange, const char *job_id);
 TARASH_IMAGE_API void tarash_image_exchange_progress(tarash_image_exchange *exchange,
                                                      tarash_image_status status, int percent,
                                                      int queue_position, const char *message);
@@ -3523,19 +3533,28 @@ static void tarimg_png_add_row(tarimg_png *png, tarimg_png_rows *rows, uint32_t 
     rows->above = raw;
 }
 
+#define TARIMG_PNG_COLOURS 256 /* of a palette, three bytes each */
+
+static void tarimg_png_put_palette(tarimg_png *png, const unsigned char *palette) {
+    size_t i;
+    for (i = 0; i < TARIMG_PNG_COLOURS * 3; i++) tarimg_png_put_byte(png, palette[i]);
+    tarimg_png_flush(png, "PLTE");
+}
+
 static void tarimg_png_begin(tarimg_png *png, uint32_t width, uint32_t height, int channels,
-                             size_t row_length) {
+                             size_t row_length, const unsigned char *palette) {
     static const unsigned char color_types[] = {0, 4, 2, 6};
     static const unsigned char signature[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
     tarimg_png_send(png, signature, sizeof signature);
     tarimg_png_put_word(png, width);
     tarimg_png_put_word(png, height);
     tarimg_png_put_byte(png, 8); /* bits per channel */
-    tarimg_png_put_byte(png, color_types[channels - 1]);
+    tarimg_png_put_byte(png, palette ? 3 : color_types[channels - 1]);
     tarimg_png_put_byte(png, 0); /* compression, filtering and interlacing are the plain ones */
     tarimg_png_put_byte(png, 0);
     tarimg_png_put_byte(png, 0);
     tarimg_png_flush(png, "IHDR");
+    if (palette) tarimg_png_put_palette(png, palette);
     tarimg_png_put_byte(png, 0x78); /* deflate with a 32 KiB window, packed quickly */
     tarimg_png_put_byte(png, 0x01);
     tarimg_png_put_bits(png, 3, 3); /* the last block is the only one, with fixed codes */
@@ -3562,9 +3581,9 @@ static size_t tarimg_png_scratch_size(uint32_t width, int channels) {
 
 /* 0, or the first failure of a callback, or -1 for a bad argument. `rows` is of tarimg_png_scratch_size
  * bytes. */
-static int tarimg_png_write(uint32_t width, uint32_t height, int channels, tarimg_png_row_fn row_fn,
-                            void *row_context, unsigned char *rows, tarimg_png_write_fn write_fn,
-                            void *write_context) {
+static int tarimg_png_write_colours(uint32_t width, uint32_t height, int channels,
+                                    const unsigned char *palette, tarimg_png_row_fn row_fn, void *row_context,
+                                    unsigned char *rows, tarimg_png_write_fn write_fn, void *write_context) {
     tarimg_png png;
     tarimg_png_rows state;
     uint32_t y;
@@ -3580,13 +3599,20 @@ static int tarimg_png_write(uint32_t width, uint32_t height, int channels, tarim
     state.above = rows + state.length;
     state.window = rows + state.length * 2;
     memset(state.above, 0, state.length);
-    tarimg_png_begin(&png, width, height, channels, state.length);
+    tarimg_png_begin(&png, width, height, channels, state.length, palette);
     for (y = 0; y < height && !png.result; ++y) {
         png.result = row_fn(row_context, y, state.raw);
         if (!png.result) tarimg_png_add_row(&png, &state, y);
     }
     tarimg_png_end(&png);
     return png.result;
+}
+
+static int tarimg_png_write(uint32_t width, uint32_t height, int channels, tarimg_png_row_fn row_fn,
+                            void *row_context, unsigned char *rows, tarimg_png_write_fn write_fn,
+                            void *write_context) {
+    return tarimg_png_write_colours(width, height, channels, NULL, row_fn, row_context, rows, write_fn,
+                                    write_context);
 }
 
 /* ---- masks */
@@ -4192,6 +4218,7 @@ static int tarimg_file_commit(tarimg_file_writer *writer) {
 }
 #endif
 
+#if !defined(TARASH_IMAGE_NO_STDIO)
 /* The sink's path with {index} and {ext} filled in. */
 static char *tarimg_expand_path(tarimg_arena *arena, const char *pattern, size_t index,
                                 const char *extension) {
@@ -4213,6 +4240,7 @@ static char *tarimg_expand_path(tarimg_arena *arena, const char *pattern, size_t
     tarimg_buffer_free(&path);
     return copy;
 }
+#endif
 
 /* ---- payloads: an image's bytes on their way into memory, or through a buffer into a sink */
 
@@ -5270,6 +5298,18 @@ static void tarimg_adapt_mask(tarimg_link *link) {
                         tarimg_format(link->arena, "unchanged, %s marks it", name), why);
 }
 
+static void tarimg_adapt_roles(tarimg_link *link) {
+    static const char *const names[] = {"reference", "first_frame", "last_frame", "asset", "style"};
+    size_t i;
+    if (link->caps->fields & TARASH_IMAGE_FIELD_ROLES) return;
+    for (i = 0; i < link->input_count; i++) {
+        const tarimg_input *input = &link->inputs[i];
+        if (input->role != TARASH_IMAGE_ROLE_REFERENCE)
+            tarimg_warn(link, tarimg_format(link->arena, "%s.role", input->field), names[input->role],
+                        "reference", "this provider has no roles for input images");
+    }
+}
+
 /* The request as this link's provider and model take it. */
 static void tarimg_adapt(tarimg_link *link) {
     tarash_image_request *request = &link->request;
@@ -5279,6 +5319,7 @@ static void tarimg_adapt(tarimg_link *link) {
     tarimg_adapt_ratio(link);
     tarimg_adapt_quality(link);
     tarimg_adapt_mask(link);
+    tarimg_adapt_roles(link);
     request->style = tarimg_adapt_word(link, "style", request->style, caps->styles);
     request->background = tarimg_adapt_word(link, "background", request->background, caps->backgrounds);
     if (tarimg_equal(request->output_format, "jpg")) request->output_format = "jpeg";
@@ -5531,7 +5572,7 @@ static const tarimg_adapter tarimg_xai_adapter = {tarimg_xai_build, tarimg_xai_r
 static tarash_image_result tarimg_custom_result(tarash_image_exchange *exchange, tarash_image_result result) {
     if (result != TARASH_IMAGE_OK && exchange->error.result == TARASH_IMAGE_OK)
         (void)tarimg_fail(exchange, result, NULL, "the provider's own code reported a failure");
-    return exchange->error.result;
+    return exchange->error.result; /* the helpers fail it, too */
 }
 
 static tarash_image_result tarimg_custom_build(tarash_image_exchange *exchange) {
@@ -5564,12 +5605,18 @@ static uint64_t tarimg_mix(uint64_t value) {
     return value ^ value >> 31;
 }
 
-typedef struct tarimg_painting { /* a sky, a disc and two lines of hills */
+typedef struct tarimg_painting { /* a sky, a disc and two lines of hills, in the colours of a palette */
     uint32_t width, height;
-    unsigned char top[3], bottom[3], disc[3], hills[2][3];
+    unsigned char palette[TARIMG_PNG_COLOURS * 3];
     int64_t disc_x, disc_y, disc_radius;
     uint32_t wave[2], phase[2], base[2], swing[2];
+    uint32_t *hills[2]; /* their height at each column */
 } tarimg_painting;
+
+#define TARIMG_DISC_COLOUR 0
+#define TARIMG_HILL_COLOUR 1 /* and the next */
+#define TARIMG_SKY_COLOUR  3 /* and all that follow */
+#define TARIMG_SKY_COLOURS (TARIMG_PNG_COLOURS - TARIMG_SKY_COLOUR)
 
 static void tarimg_pick_colour(uint64_t *state, unsigned char *colour, unsigned lowest) {
     int i;
@@ -5583,23 +5630,19 @@ static uint32_t tarimg_pick(uint64_t *state, uint32_t low, uint32_t high) {
     return high > low ? low + (uint32_t)(*state % (high - low)) : low;
 }
 
-static void tarimg_painting_init(tarimg_painting *painting, uint32_t width, uint32_t height, uint64_t hash) {
-    uint32_t small = width < height ? width : height;
-    int i;
-    painting->width = width;
-    painting->height = height;
-    tarimg_pick_colour(&hash, painting->top, 20);
-    tarimg_pick_colour(&hash, painting->bottom, 120);
-    tarimg_pick_colour(&hash, painting->disc, 180);
-    painting->disc_x = tarimg_pick(&hash, width / 6, width - width / 6);
-    painting->disc_y = tarimg_pick(&hash, height / 8, height / 2);
-    painting->disc_radius = tarimg_pick(&hash, small / 16, small / 5);
-    for (i = 0; i < 2; i++) {
-        tarimg_pick_colour(&hash, painting->hills[i], i ? 10 : 40);
-        painting->wave[i] = tarimg_pick(&hash, width / 5 + 1, width / 2 + 2);
-        painting->phase[i] = tarimg_pick(&hash, 0, painting->wave[i]);
-        painting->base[i] = height / 2 + height / 6 * (uint32_t)i + tarimg_pick(&hash, 0, height / 12 + 1);
-        painting->swing[i] = tarimg_pick(&hash, height / 24, height / 8 + 1);
+static void tarimg_pick_palette(tarimg_painting *painting, uint64_t *state) {
+    unsigned char top[3], bottom[3], *colour = painting->palette;
+    unsigned i, k;
+    tarimg_pick_colour(state, top, 20);
+    tarimg_pick_colour(state, bottom, 120);
+    tarimg_pick_colour(state, colour + 3 * TARIMG_DISC_COLOUR, 180);
+    tarimg_pick_colour(state, colour + 3 * TARIMG_HILL_COLOUR, 40);
+    tarimg_pick_colour(state, colour + 3 * TARIMG_HILL_COLOUR + 3, 10);
+    colour += 3 * TARIMG_SKY_COLOUR;
+    for (i = 0; i < TARIMG_SKY_COLOURS; i++) {
+        for (k = 0; k < 3; k++)
+            *colour++ = (unsigned char)((top[k] * (TARIMG_SKY_COLOURS - 1 - i) + bottom[k] * i) /
+                                        (TARIMG_SKY_COLOURS - 1));
     }
 }
 
@@ -5608,24 +5651,45 @@ static uint32_t tarimg_hill(const tarimg_painting *painting, int i, uint32_t x) 
     uint64_t wave = painting->wave[i], at = ((uint64_t)x + painting->phase[i]) % (2 * wave), curve;
     int is_valley = at >= wave;
     if (is_valley) at -= wave;
-    curve = wave ? 4 * at * (wave - at) * painting->swing[i] / (wave * wave) : 0;
+    curve = 4 * at * (wave - at) * painting->swing[i] / (wave * wave);
     return is_valley ? painting->base[i] + (uint32_t)curve : painting->base[i] - (uint32_t)curve;
+}
+
+/* `columns` has room for twice the width. */
+static void tarimg_painting_init(tarimg_painting *painting, uint32_t width, uint32_t height, uint64_t hash,
+                                 uint32_t *columns) {
+    uint32_t small = width < height ? width : height, x;
+    int i;
+    painting->width = width;
+    painting->height = height;
+    tarimg_pick_palette(painting, &hash);
+    painting->disc_x = tarimg_pick(&hash, width / 6, width - width / 6);
+    painting->disc_y = tarimg_pick(&hash, height / 8, height / 2);
+    painting->disc_radius = tarimg_pick(&hash, small / 16, small / 5);
+    for (i = 0; i < 2; i++) {
+        painting->wave[i] = tarimg_pick(&hash, width / 5 + 1, width / 2 + 2);
+        painting->phase[i] = tarimg_pick(&hash, 0, painting->wave[i]);
+        painting->base[i] = height / 2 + height / 6 * (uint32_t)i + tarimg_pick(&hash, 0, height / 12 + 1);
+        painting->swing[i] = tarimg_pick(&hash, height / 24, height / 8 + 1);
+        painting->hills[i] = columns + (i ? width : 0);
+        for (x = 0; x < width; x++) painting->hills[i][x] = tarimg_hill(painting, i, x);
+    }
 }
 
 static int tarimg_paint_row(void *context, uint32_t y, unsigned char *row) {
     const tarimg_painting *p = (const tarimg_painting *)context;
-    unsigned char sky[3];
+    int64_t dy = (int64_t)y - p->disc_y, rest = p->disc_radius * p->disc_radius - dy * dy, half, from, to;
     uint32_t x;
-    int i;
-    for (i = 0; i < 3; i++)
-        sky[i] =
-            (unsigned char)((p->top[i] * (uint64_t)(p->height - y) + p->bottom[i] * (uint64_t)y) / p->height);
-    for (x = 0; x < p->width; x++, row += 3) {
-        int64_t dx = (int64_t)x - p->disc_x, dy = (int64_t)y - p->disc_y;
-        const unsigned char *colour = dx * dx + dy * dy < p->disc_radius * p->disc_radius ? p->disc : sky;
-        if (y > tarimg_hill(p, 0, x)) colour = p->hills[0];
-        if (y > tarimg_hill(p, 1, x)) colour = p->hills[1];
-        memcpy(row, colour, 3);
+    memset(row, (int)(TARIMG_SKY_COLOUR + (uint64_t)y * TARIMG_SKY_COLOURS / p->height), p->width);
+    if (rest > 0) {
+        half = tarimg_square_root(rest);
+        from = p->disc_x - half < 0 ? 0 : p->disc_x - half;
+        to = p->disc_x + half > (int64_t)p->width ? (int64_t)p->width : p->disc_x + half;
+        if (to > from) memset(row + from, TARIMG_DISC_COLOUR, (size_t)(to - from));
+    }
+    for (x = 0; x < p->width; x++) {
+        if (y > p->hills[0][x]) row[x] = TARIMG_HILL_COLOUR;
+        if (y > p->hills[1][x]) row[x] = TARIMG_HILL_COLOUR + 1;
     }
     return 0;
 }
@@ -5658,19 +5722,23 @@ static void tarimg_mock_size(const tarimg_link *link, uint32_t *width, uint32_t 
 static tarash_image_result tarimg_mock_draw(tarash_image_exchange *exchange, tarimg_payload *payload, int k) {
     const tarash_image_request *request = &exchange->link->request;
     uint64_t hash = tarimg_hash_text(0xCBF29CE484222325u, request->prompt);
-    uint32_t width, height;
+    uint32_t width, height, *columns;
     tarimg_painting painting;
     unsigned char *scratch;
-    int written;
+    int written = -1;
     tarimg_mock_size(exchange->link, &width, &height);
     hash = tarimg_mix(hash ^ tarimg_mix((request->has_seed ? (uint64_t)request->seed : 0) + 1));
-    tarimg_painting_init(&painting, width, height, tarimg_mix(hash + (uint64_t)k));
-    scratch = (unsigned char *)tarimg_alloc(exchange->allocator, tarimg_png_scratch_size(width, 3));
-    if (!scratch) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
-    written = tarimg_png_write(width, height, 3, tarimg_paint_row, &painting, scratch,
-                               tarimg_write_to_payload, payload);
+    columns = (uint32_t *)tarimg_alloc(exchange->allocator, (size_t)width * 2 * sizeof *columns);
+    scratch = (unsigned char *)tarimg_alloc(exchange->allocator, tarimg_png_scratch_size(width, 1));
+    if (columns && scratch) {
+        tarimg_painting_init(&painting, width, height, tarimg_mix(hash + (uint64_t)k), columns);
+        written = tarimg_png_write_colours(width, height, 1, painting.palette, tarimg_paint_row, &painting,
+                                           scratch, tarimg_write_to_payload, payload);
+    }
+    tarimg_release(exchange->allocator, columns);
     tarimg_release(exchange->allocator, scratch);
-    return written == 0 ? TARASH_IMAGE_OK : payload->result;
+    if (written == 0) return TARASH_IMAGE_OK;
+    return payload->result ? payload->result : TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
 }
 
 static tarash_image_result tarimg_mock_image(tarash_image_exchange *exchange,
@@ -5814,7 +5882,7 @@ static const tarimg_adapter tarimg_mock_adapter = {tarimg_mock_build, NULL, NULL
     (TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_IMAGES | \
      TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_BACKGROUND |            \
      TARASH_IMAGE_FIELD_USER | TARASH_IMAGE_FIELD_PARTIAL_IMAGES)
-#define TARIMG_FIELDS_ALL 0x3FFF
+#define TARIMG_FIELDS_ALL 0x7FFF
 #define TARIMG_FIELDS_ROUTER                                                                                 \
     (TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_N | \
      TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_BACKGROUND | TARASH_IMAGE_FIELD_USER)
@@ -5939,7 +6007,7 @@ static const tarash_image_provider_info tarimg_rows[] = {
     {"openai_compatible", "openai-compatible",
      NULL, NULL, "OPENAI_COMPATIBLE_API_KEY", 1, "Authorization", "Bearer ",
      "", "operation,response_format", NULL,
-     {TARIMG_FIELDS_ALL & ~(unsigned)TARASH_IMAGE_FIELD_ASPECT_RATIO, 0, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+     {TARIMG_FIELDS_ALL & ~(unsigned)(TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_ROLES), 0, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
      TARIMG_OPENAI_COMPATIBLE},
     {"indoxrouter", "indoxhub",
      "https://api.indoxhub.com", NULL, "INDOX_ROUTER_API_KEY,INDOXHUB_API_KEY", 0, "Authorization", "Bearer ",
@@ -6140,6 +6208,7 @@ typedef struct tarimg_job {
     tarimg_buffer raw, metadata;
     int raw_count;
     const char *provider_request_id;
+    int http_status; /* of the last reply to a call */
     tarash_image_error error;
     tarash_image_response response; /* once it has ended */
 } tarimg_job;
@@ -6445,8 +6514,8 @@ static tarash_image_result tarimg_check_request(tarash_image_client *client, tar
         return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "aspect_ratio: \"%s\" is neither \"auto\" nor \"W:H\"",
                                 request->aspect_ratio);
-    if ((result = tarimg_check_number(error, "n", request->n, 0, client->limits.max_images)) !=
-        TARASH_IMAGE_OK)
+    if ((result = tarimg_check_number(error, "n", request->n ? request->n : 1, 1,
+                                      client->limits.max_images)) != TARASH_IMAGE_OK)
         return result;
     if ((result = tarimg_check_number(error, "partial_images", request->partial_images, 0, 3)) !=
         TARASH_IMAGE_OK)
@@ -6462,6 +6531,9 @@ static tarash_image_result tarimg_check_request(tarash_image_client *client, tar
     if (request->sink && !tarimg_sink_is_whole(request->sink))
         return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "sink: needs a path, or open_fn, write_fn and close_fn");
+    if (request->sink && request->output > TARASH_IMAGE_OUTPUT_BYTES)
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "output: a sink takes bytes; leave output AUTO or BYTES with it");
 #if defined(TARASH_IMAGE_NO_STDIO)
     if (request->sink && request->sink->path)
         return tarimg_set_error(error, TARASH_IMAGE_ERROR_UNSUPPORTED,
@@ -6836,6 +6908,7 @@ static tarash_image_result tarimg_resolve_base_url(tarimg_job *job, tarimg_link 
 
 static tarash_image_result tarimg_resolve_key(tarimg_job *job, tarimg_link *link) {
     const char *key = link->config.api_key, *variables = link->row->key_variables;
+    tarimg_url url;
     size_t size;
     if (link->adapter->answer_fn) return TARASH_IMAGE_OK;
     if (!key) key = tarimg_environment(variables, NULL);
@@ -6844,12 +6917,16 @@ static tarash_image_result tarimg_resolve_key(tarimg_job *job, tarimg_link *link
     if (size == 0) {
         if (link->row->key_optional) return TARASH_IMAGE_OK;
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
-                                "api_key: is missing; set it, or the environment variable %.*s",
+                                "api_key: is missing; set it%s%.*s",
+                                variables ? ", or the environment variable " : "",
                                 variables ? (int)strcspn(variables, ",") : 0, variables ? variables : "");
     }
     link->key = tarimg_copy_bytes(&job->arena, key, size);
     if (!link->key) return tarimg_no_memory(&job->error);
     tarimg_add_secret(job, link->key);
+    if (tarimg_split_url(link->base_url, &url) && !url.is_https && !tarimg_is_private_host(&url))
+        tarimg_add_note(link, 1, "base_url", "http", "http",
+                        "the key crosses the network unencrypted; use https");
     if (tarimg_has_control(link->key))
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "api_key: has a control character in it");
@@ -6875,9 +6952,11 @@ static void tarimg_fill_options(tarimg_job *job, tarimg_link *link) {
 
 static tarash_image_result tarimg_resolve_options(tarimg_job *job, tarimg_link *link) {
     const tarimg_value *option;
+    int is_version;
     tarash_image_result result =
         tarimg_parse_object(job, "provider_config", link->config.provider_config, &link->options);
     if (result != TARASH_IMAGE_OK) return result;
+    tarimg_set_text(&job->arena, link->options, "api_version", link->config.api_version);
     tarimg_fill_options(job, link);
     for (option = link->options->first; option; option = option->next) {
         if (option->kind == TARIMG_STRING && tarimg_has_control(option->text))
@@ -6888,8 +6967,10 @@ static tarash_image_result tarimg_resolve_options(tarimg_job *job, tarimg_link *
         if (link->adapter->answer_fn ||
             (link->row->config_keys && tarimg_in_list(link->row->config_keys, option->name)))
             continue;
-        tarimg_warn(link, tarimg_format(&job->arena, "provider_config.%s", option->name), option->text, NULL,
-                    "this provider knows no such key");
+        is_version = link->config.api_version && tarimg_equal(option->name, "api_version");
+        tarimg_warn(
+            link, is_version ? "api_version" : tarimg_format(&job->arena, "provider_config.%s", option->name),
+            option->text, NULL, "this provider knows no such setting");
     }
     return TARASH_IMAGE_OK;
 }
@@ -7685,6 +7766,8 @@ static int tarimg_make_header_list(tarimg_transfer *transfer, const tarimg_heade
                                              : tarimg_format(arena, "%s;", headers->name);
         if (!tarimg_add_header_line(transfer, line)) return 0;
     }
+    /* libcurl's own additions that no provider expects. */
+    if (!transfer->exchange.body && !tarimg_add_header_line(transfer, "Content-Type:")) return 0;
     return tarimg_add_header_line(transfer, "Expect:");
 }
 
@@ -7724,13 +7807,22 @@ static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, in
     return bad;
 }
 
+/* POST, PUT and PATCH carry a body even when it is empty: a length of 0 is sent then. */
+static int tarimg_sends_body(const tarimg_transfer *transfer, const char *method) {
+    return transfer->body.size > 0 || tarimg_in_list("POST,PUT,PATCH", method);
+}
+
 /* No rewind function on purpose: libcurl would send a POST again by itself when a kept connection turns out
    dead, and such a request may be billed twice. */
 static unsigned tarimg_set_method(tarimg_transfer *transfer, const char *method) {
     CURL *easy = transfer->easy;
     unsigned bad = 0;
-    if (tarimg_equal(method, "GET") && transfer->body.size == 0)
-        return (unsigned)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+    if (!tarimg_sends_body(transfer, method)) {
+        bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        if (!tarimg_equal(method, "GET"))
+            bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+        return bad;
+    }
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_POST, 1L);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body.size);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_READFUNCTION, tarimg_on_read);
@@ -7739,8 +7831,34 @@ static unsigned tarimg_set_method(tarimg_transfer *transfer, const char *method)
     return bad;
 }
 
-static int tarimg_uses_proxy(const tarash_image_client *client) {
-    return client->proxy && client->proxy[0];
+/* Does no_proxy name the host, as libcurl reads it: the names themselves and what ends in them, or "*"? */
+static int tarimg_is_proxy_exempt(const char *list, const tarimg_url *url) {
+    const char *item;
+    size_t size;
+    while (tarimg_next_item(&list, &item, &size)) {
+        const char *tail;
+        if (size == 1 && *item == '*') return 1;
+        if (*item == '.') {
+            item++;
+            size--;
+        }
+        if (size == 0 || size > url->host_size) continue;
+        tail = url->host + url->host_size - size;
+        if (!tarimg_equal_bytes_nocase(tail, item, size)) continue;
+        if (size == url->host_size || tail[-1] == '.') return 1;
+    }
+    return 0;
+}
+
+/* Whether a proxy, whose own address may well be private, will open the connection. */
+static int tarimg_uses_proxy(const tarash_image_client *client, const tarimg_url *url) {
+    const char *exempt = tarimg_environment("no_proxy,NO_PROXY", NULL);
+    if (client->proxy) return client->proxy[0] != 0;
+    if (!tarimg_environment(url->is_https ? "https_proxy,HTTPS_PROXY,all_proxy,ALL_PROXY"
+                                          : "http_proxy,all_proxy,ALL_PROXY",
+                            NULL))
+        return 0;
+    return !tarimg_is_proxy_exempt(exempt, url);
 }
 
 /* Begins the exchange's request at `url`; 0 = memory ran out. */
@@ -7914,6 +8032,7 @@ static void tarimg_queue_event(tarimg_job *job, tarimg_event *event) {
     tarimg_link *link = &job->links[job->current < job->link_count ? job->current : 0];
     tarash_image_update *update = &event->update;
     event->job_id = job->id;
+    job->bytes_told = job->bytes_received;
     update->job.id = job->id;
     update->status = job->status;
     update->progress_percent = job->percent;
@@ -7973,6 +8092,7 @@ static void tarimg_emit_preview(tarimg_transfer *transfer) {
         event->preview.width = payload->media.width;
         event->preview.height = payload->media.height;
         event->preview.index = exchange->preview_index;
+        event->update.image_index = exchange->first_index;
         event->update.partial_image = &event->preview;
         payload->data = NULL;
         payload->capacity = payload->fill = 0;
@@ -8145,7 +8265,7 @@ static void tarimg_task_download(tarimg_task *task) {
         tarimg_exchange_for_task(task, &transfer->exchange);
         transfer->exchange.method = "GET";
         transfer->exchange.accept = "image/*";
-        transfer->is_public_only = is_public_only && !tarimg_uses_proxy(job->client);
+        transfer->is_public_only = is_public_only && !tarimg_uses_proxy(job->client, &url);
     }
     if (!transfer || !tarimg_transfer_start(transfer, task->url))
         tarimg_task_refuse(task, TARASH_IMAGE_ERROR_OUT_OF_MEMORY, "out of memory");
@@ -8190,11 +8310,20 @@ static int tarimg_is_transient_status(int status) {
     return status == 408 || status == 409 || status == 425 || status == 429 || status >= 500;
 }
 
+/* The server's own word on whether to try again, which goes before the status: -1 no, 1 yes, 0 none. */
+static int tarimg_advised(const tarimg_task *task) {
+    const char *word =
+        task->transfer ? tarimg_reply_header(&task->transfer->exchange, "x-should-retry") : NULL;
+    if (!word) return 0;
+    return tarimg_equal_nocase(word, "false") ? -1 : tarimg_equal_nocase(word, "true");
+}
+
 /* May what failed be asked again at the same provider? Polls and downloads cost nothing; a call may, unless
    it is certain that nothing was made of it. */
 static int tarimg_may_repeat(const tarimg_task *task, const tarash_image_error *error, int is_free) {
+    int advice = tarimg_advised(task);
     const tarash_image_config *config = &task->job->links[task->job->current].config;
-    if (error->curl_code && tarimg_is_tls_failure((CURLcode)error->curl_code)) return 0;
+    if (advice < 0 || (error->curl_code && tarimg_is_tls_failure((CURLcode)error->curl_code))) return 0;
     if (is_free) {
         if (error->result == TARASH_IMAGE_ERROR_CONNECTION || error->result == TARASH_IMAGE_ERROR_TIMEOUT)
             return 1;
@@ -8208,8 +8337,8 @@ static int tarimg_may_repeat(const tarimg_task *task, const tarash_image_error *
     if (error->result == TARASH_IMAGE_ERROR_QUOTA_EXCEEDED ||
         error->result == TARASH_IMAGE_ERROR_CONTENT_MODERATION)
         return 0;
-    return error->http_status == 409 || error->http_status == 429 || error->http_status == 500 ||
-           error->http_status == 503;
+    return advice > 0 || error->http_status == 409 || error->http_status == 429 ||
+           error->http_status == 500 || error->http_status == 503;
 }
 
 static int tarimg_repeats_left(const tarimg_task *task, const tarash_image_error *error) {
@@ -8230,12 +8359,6 @@ static int tarimg_may_wait(tarimg_job *job, int64_t wait) {
     return now + wait - job->attempt_started <= retry->max_elapsed_ms;
 }
 
-static int tarimg_is_told_not_to(const tarimg_task *task) {
-    const char *word =
-        task->transfer ? tarimg_reply_header(&task->transfer->exchange, "x-should-retry") : NULL;
-    return word && tarimg_equal_nocase(word, "false");
-}
-
 /* Begins another try if that is allowed and worth it. */
 static int tarimg_task_repeat(tarimg_task *task, const tarash_image_error *error) {
     tarimg_job *job = task->job;
@@ -8243,9 +8366,7 @@ static int tarimg_task_repeat(tarimg_task *task, const tarash_image_error *error
     int is_poll = task->kind == TARIMG_TASK_CALL && task->phase != TARASH_IMAGE_PHASE_SUBMIT;
     int is_free = task->kind != TARIMG_TASK_CALL || is_poll;
     int64_t wait;
-    if (!tarimg_may_repeat(task, error, is_free) || !tarimg_repeats_left(task, error) ||
-        tarimg_is_told_not_to(task))
-        return 0;
+    if (!tarimg_may_repeat(task, error, is_free) || !tarimg_repeats_left(task, error)) return 0;
     wait = tarimg_backoff(job, is_poll ? task->poll_failures : task->retries);
     if (error->retry_after_ms) wait = error->retry_after_ms;
     if (!tarimg_may_wait(job, wait)) return 0;
@@ -8302,6 +8423,10 @@ static void tarimg_task_fail(tarimg_task *task, const tarash_image_error *error)
                 other->state != TARIMG_TASK_WAITING)
                 continue;
             other->error = task->error;
+            (void)tarimg_set_error(
+                &other->error, task->error.result, "%s: could not be fetched: %.440s",
+                task->first_index < job->request.image_count ? job->inputs[task->first_index].field : "mask",
+                task->error.message);
             other->error.delivery = TARASH_IMAGE_DELIVERY_NOT_SENT;
             tarimg_task_end(other, TARIMG_TASK_FAILED);
         }
@@ -8338,6 +8463,25 @@ static void tarimg_late_note(tarimg_job *job, const char *field, const char *ask
     else
         job->late_notes = note;
     job->last_late_note = note;
+}
+
+/* Bytes that had to wait in memory (a stream's, say) go into the sink after all. */
+static tarash_image_result tarimg_send_to_sink(tarimg_job *job, tarimg_payload *payload, size_t index) {
+    tarimg_payload into;
+    tarash_image_result result;
+    if (!job->request.sink || payload->sink || !payload->media.mime_type) return TARASH_IMAGE_OK;
+    tarimg_payload_init(&into, payload->allocator, payload->limit, 0);
+    into.sink = job->request.sink;
+    into.index = index;
+    into.unique = tarimg_random(job->client);
+    into.path_arena = &job->storage->arena;
+    result = tarimg_payload_write(&into, payload->data, payload->fill);
+    if (result == TARASH_IMAGE_OK) result = tarimg_payload_close(&into);
+    tarimg_payload_free(payload);
+    tarimg_payload_free(&into);
+    into.data = NULL;
+    *payload = into;
+    return result;
 }
 
 /* Moves a payload's bytes into an image of the response; 0 if they are no image. */
@@ -8381,6 +8525,8 @@ static tarash_image_result tarimg_absorb_image(tarimg_task *task, const tarimg_f
     image->seed = found->seed;
     if (arena->failed) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
     if (found->is_payload) {
+        tarash_image_result result = tarimg_send_to_sink(job, exchange->payloads[found->payload], index);
+        if (result != TARASH_IMAGE_OK) return result;
         if (!tarimg_keep_payload(job, exchange->payloads[found->payload], image))
             return TARASH_IMAGE_ERROR_BAD_RESPONSE;
         slot->is_ready = 1;
@@ -8411,6 +8557,7 @@ static void tarimg_absorb_facts(tarimg_task *task) {
     job->usage.output_tokens += exchange->usage.output_tokens;
     job->usage.total_tokens += exchange->usage.total_tokens;
     if (exchange->created > 0) job->created = exchange->created;
+    job->http_status = exchange->status;
     if (exchange->error.request_id[0])
         job->provider_request_id = tarimg_copy(&job->storage->arena, exchange->error.request_id);
     if (exchange->found) tarimg_append_document(job, exchange->document);
@@ -8470,6 +8617,15 @@ static void tarimg_task_next(tarimg_task *task) {
     tarimg_timer_arm(job->client, &task->timer, tarimg_now(job->client) + wait);
 }
 
+static const char *tarimg_keep_problem(tarash_image_result result) {
+    switch ((int)result) {
+    case TARASH_IMAGE_ERROR_TOO_LARGE: return "more images than limits.max_images";
+    case TARASH_IMAGE_ERROR_BAD_RESPONSE: return TARIMG_NO_IMAGE;
+    case TARASH_IMAGE_ERROR_IO: return "the sink could not take the image";
+    default: return tarash_image_result_string(result);
+    }
+}
+
 static void tarimg_call_succeeded(tarimg_task *task) {
     tarash_image_exchange *exchange = &task->transfer->exchange;
     tarash_image_result result;
@@ -8483,7 +8639,10 @@ static void tarimg_call_succeeded(tarimg_task *task) {
         return;
     }
     if (!exchange->found) {
-        tarimg_task_refuse(task, TARASH_IMAGE_ERROR_GENERATION_FAILED, "the answer holds no image");
+        exchange->error.delivery = TARASH_IMAGE_DELIVERY_REJECTED;
+        (void)tarimg_set_error(&exchange->error, TARASH_IMAGE_ERROR_GENERATION_FAILED,
+                               "%s: the answer holds no image", exchange->link->provider);
+        tarimg_task_fail(task, &exchange->error);
         return;
     }
     result = tarimg_absorb_images(task);
@@ -8492,9 +8651,7 @@ static void tarimg_call_succeeded(tarimg_task *task) {
     else {
         exchange->error.delivery = TARASH_IMAGE_DELIVERY_UNKNOWN;
         (void)tarimg_set_error(&exchange->error, result, "%s: %s", exchange->link->provider,
-                               result == TARASH_IMAGE_ERROR_TOO_LARGE ? "more images than limits.max_images"
-                               : result == TARASH_IMAGE_ERROR_BAD_RESPONSE ? TARIMG_NO_IMAGE
-                                                                           : "out of memory");
+                               tarimg_keep_problem(result));
         tarimg_task_fail(task, &exchange->error);
     }
 }
@@ -8745,7 +8902,7 @@ static void tarimg_record_attempt(tarimg_job *job, const tarash_image_error *err
     attempt->model = tarimg_copy(arena, link->model);
     attempt->request_id = tarimg_is_set(request_id) ? tarimg_copy(arena, request_id) : NULL;
     attempt->result = error ? error->result : TARASH_IMAGE_OK;
-    attempt->http_status = error ? error->http_status : link->adapter->answer_fn ? 0 : 200;
+    attempt->http_status = error ? error->http_status : job->http_status;
     attempt->delivery = error ? error->delivery : TARASH_IMAGE_DELIVERY_ACCEPTED;
     attempt->retries = job->attempt_retries;
     attempt->started_at = job->attempt_wall;
@@ -9099,6 +9256,8 @@ static void tarimg_fill_response(tarimg_job *job, const tarash_image_error *erro
     response->raw_response = tarimg_keep_text(arena, &job->raw, job->raw_count > 1);
     response->provider_metadata = job->metadata.size ? tarimg_keep_text(arena, &job->metadata, 0) : "{}";
     if (error) response->error = *error;
+    if (error && error->request_id[0] && !response->provider_request_id)
+        response->provider_request_id = tarimg_copy(arena, error->request_id);
     if (arena->failed || job->raw.failed || job->metadata.failed) {
         (void)tarimg_no_memory(&response->error);
         response->status = TARASH_IMAGE_STATUS_FAILED;
@@ -9125,6 +9284,7 @@ static void tarimg_job_end(tarimg_job *job, const tarash_image_error *error) {
     if (job->is_running) client->running--;
     job->is_running = 0;
     job->status = job->response.status;
+    job->queue_position = -1;
     if (job->status == TARASH_IMAGE_STATUS_COMPLETED && job->percent < 0) job->percent = 100;
     if (job->response.error.result != TARASH_IMAGE_OK)
         tarimg_log(client, job->secrets, TARASH_IMAGE_LOG_ERROR, "failed: %s: %s",
@@ -9538,18 +9698,32 @@ TARIMG_PUBLIC void tarash_image_client_destroy(tarash_image_client *client) {
         tarimg_client_release(client);
 }
 
+static tarash_image_result tarimg_refuse_provider(tarash_image_client *client, tarash_image_result result,
+                                                  const char *why) {
+    tarimg_log(client, NULL, TARASH_IMAGE_LOG_ERROR, "register_provider: %s", why);
+    return result;
+}
+
 TARIMG_PUBLIC tarash_image_result tarash_image_register_provider(tarash_image_client *client,
                                                                  const tarash_image_provider *provider) {
     const tarash_image_provider_info *protocol = NULL;
     tarimg_registered *registered;
-    if (!client || !provider || !tarimg_is_set(provider->name) || strpbrk(provider->name, "/, "))
-        return TARASH_IMAGE_ERROR_VALIDATION;
+    if (!client || !provider) return TARASH_IMAGE_ERROR_VALIDATION;
+    if (!tarimg_is_set(provider->name) || strpbrk(provider->name, "/, ") ||
+        tarimg_has_control(provider->name))
+        return tarimg_refuse_provider(client, TARASH_IMAGE_ERROR_VALIDATION,
+                                      "name: is missing, or has a slash, comma or space in it");
     if (provider->protocol) {
         protocol = tarimg_find_row(provider->protocol);
-        if (!protocol) return TARASH_IMAGE_ERROR_VALIDATION;
-        if (!protocol->adapter) return TARASH_IMAGE_ERROR_UNSUPPORTED;
+        if (!protocol)
+            return tarimg_refuse_provider(client, TARASH_IMAGE_ERROR_VALIDATION,
+                                          "protocol: no built-in provider has that name");
+        if (!protocol->adapter)
+            return tarimg_refuse_provider(client, TARASH_IMAGE_ERROR_UNSUPPORTED,
+                                          "protocol: was compiled out of this build");
     } else if (!provider->build_fn || !provider->read_fn)
-        return TARASH_IMAGE_ERROR_VALIDATION;
+        return tarimg_refuse_provider(client, TARASH_IMAGE_ERROR_VALIDATION,
+                                      "build_fn and read_fn: are needed where there is no protocol");
     registered = (tarimg_registered *)tarimg_take(&client->arena, sizeof *registered);
     if (registered) {
         tarimg_copy_provider(&client->arena, &registered->provider, provider);
@@ -10228,13 +10402,36 @@ static tarash_image_result tarimg_resume_job(tarimg_job *job, const tarash_image
                                          "token: holds nothing to resume");
 }
 
+/* Of the request that a job is resumed with, what still means something. */
+static tarash_image_result tarimg_resume_request(tarimg_job *job, const tarash_image_request *request) {
+    tarash_image_request kept;
+    tarash_image_result result;
+    if (!request) return TARASH_IMAGE_OK;
+    memset(&kept, 0, sizeof kept);
+    kept.output = request->output;
+    kept.sink = request->sink;
+    kept.on_progress = request->on_progress;
+    kept.user_data = request->user_data;
+    result = tarimg_check_request(job->client, &job->error, &kept);
+    if (result == TARASH_IMAGE_OK) tarimg_copy_request(job, &kept);
+    return result;
+}
+
 TARIMG_PUBLIC tarash_image_job tarash_image_resume(tarash_image_client *client,
                                                    const tarash_image_config *config, const char *token) {
+    return tarash_image_resume_with(client, config, NULL, token);
+}
+
+TARIMG_PUBLIC tarash_image_job tarash_image_resume_with(tarash_image_client *client,
+                                                        const tarash_image_config *config,
+                                                        const tarash_image_request *request,
+                                                        const char *token) {
     tarash_image_job handle = {0};
     tarimg_job *job = client ? tarimg_job_new(client) : NULL;
     if (!job) return handle;
     handle.id = job->id;
-    if (tarimg_resume_job(job, config, token) == TARASH_IMAGE_OK) {
+    if (tarimg_resume_request(job, request) == TARASH_IMAGE_OK &&
+        tarimg_resume_job(job, config, token) == TARASH_IMAGE_OK) {
         if (job->links[0].config.total_timeout_ms)
             job->total_deadline = job->started + job->links[0].config.total_timeout_ms;
         tarimg_job_begin(job);
@@ -10364,6 +10561,11 @@ TARIMG_PUBLIC int tarash_image_exchange_add_image(tarash_image_exchange *exchang
 }
 
 TARIMG_PUBLIC void tarash_image_exchange_accept(tarash_image_exchange *exchange, const char *job_id) {
+    if (!tarimg_is_set(job_id) || tarimg_has_control(job_id) || strpbrk(job_id, " /\\?#%")) {
+        (void)tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
+                          "the job's id is missing, or can't be part of a URL");
+        return;
+    }
     exchange->job_id = tarimg_copy(&exchange->arena, job_id);
 }
 
@@ -10394,3 +10596,53 @@ TARIMG_PUBLIC tarash_image_result tarash_image_exchange_fail(tarash_image_exchan
 #endif
 
 #endif /* TARASH_IMAGE_IMPLEMENTATION */
+
+/*
+This software is available under two licences. Choose whichever you prefer.
+
+------------------------------------------------------------------------------
+ALTERNATIVE A - MIT License
+
+Copyright (c) 2026 The tarash_image authors
+
+Permission is hereby granted, free of charge, to any person obtaining a copy of
+this software and associated documentation files (the "Software"), to deal in
+the Software without restriction, including without limitation the rights to
+use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies
+of the Software, and to permit persons to whom the Software is furnished to do
+so, subject to the following conditions:
+
+The above copyright notice and this permission notice shall be included in all
+copies or substantial portions of the Software.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+SOFTWARE.
+
+------------------------------------------------------------------------------
+ALTERNATIVE B - Public Domain (www.unlicense.org)
+
+This is free and unencumbered software released into the public domain.
+
+Anyone is free to copy, modify, publish, use, compile, sell, or distribute this
+software, either in source code form or as a compiled binary, for any purpose,
+commercial or non-commercial, and by any means.
+
+In jurisdictions that recognize copyright laws, the author or authors of this
+software dedicate any and all copyright interest in the software to the public
+domain. We make this dedication for the benefit of the public at large and to
+the detriment of our heirs and successors. We intend this dedication to be an
+overt act of relinquishment in perpetuity of all present and future rights to
+this software under copyright law.
+
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN
+ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION
+WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+*/
