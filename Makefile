@@ -13,6 +13,8 @@ CPPFLAGS += -I.
 CURL_CFLAGS = $(shell pkg-config --cflags libcurl 2>/dev/null || curl-config --cflags 2>/dev/null)
 CURL_LIBS   = $(shell pkg-config --libs libcurl 2>/dev/null || curl-config --libs 2>/dev/null || echo -lcurl)
 TEST_LIBS   = -lcmocka -lcjson $(CURL_LIBS) -lm -pthread
+# What a test names itself, in a line such as /* LIBS: -lz */
+FILE_LIBS   = $(shell sed -n 's|^/\* LIBS: \(.*\) \*/$$|\1|p' $<)
 TEST_DEFS   = -DTESTS_DIR='"$(CURDIR)/tests"'
 SANITIZE    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 
@@ -33,11 +35,11 @@ build/%: examples/%.c tarash_image.h
 
 build/tests/%: tests/%.c tarash_image.h $(wildcard tests/*.h) $(SUPPORT)
 	@mkdir -p $(@D)
-	$(COMPILE) -g $(TEST_DEFS) $< $(SUPPORT) -o $@ $(LDFLAGS) $(TEST_LIBS)
+	$(COMPILE) -g $(TEST_DEFS) $< $(SUPPORT) -o $@ $(LDFLAGS) $(FILE_LIBS) $(TEST_LIBS)
 
 build/asan/%: tests/%.c tarash_image.h $(wildcard tests/*.h) $(SUPPORT)
 	@mkdir -p $(@D)
-	$(COMPILE) $(SANITIZE) $(TEST_DEFS) $< $(SUPPORT) -o $@ $(LDFLAGS) $(TEST_LIBS)
+	$(COMPILE) $(SANITIZE) $(TEST_DEFS) $< $(SUPPORT) -o $@ $(LDFLAGS) $(FILE_LIBS) $(TEST_LIBS)
 
 build/asan/tarash-image: examples/tarash-image.c tarash_image.h
 	@mkdir -p $(@D)

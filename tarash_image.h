@@ -1358,18 +1358,6 @@ static int tarimg_contains_nocase(const char *text, const char *part) {
     return 0;
 }
 
-static const char *tarimg_find(const char *text, size_t size, const char *part, size_t part_size) {
-    if (part_size == 0) return NULL;
-    while (size >= part_size) {
-        const char *hit = (const char *)memchr(text, part[0], size - part_size + 1);
-        if (!hit) return NULL;
-        if (memcmp(hit, part, part_size) == 0) return hit;
-        size -= (size_t)(hit + 1 - text);
-        text = hit + 1;
-    }
-    return NULL;
-}
-
 /* Walks a comma-separated list: *cursor starts at the list and ends as NULL. White space around items is not
  * part of them. */
 static int tarimg_next_item(const char **cursor, const char **item, size_t *size) {
@@ -1490,10 +1478,10 @@ static int tarimg_parse_integer(const char *text, size_t size, int64_t *out) {
 static int tarimg_parse_thousandths(const char *text, size_t size, int64_t cap, int64_t *out) {
     int64_t value = 0, scale = 1000;
     size_t i, digits = 0;
+    int is_over = 0;
     for (i = 0; i < size && tarimg_is_digit(text[i]); i++, digits++) {
-        value = value * 10 + (text[i] - '0') * 1000;
-        if (value > cap) value = cap / 10 + 1;
-        if (value > cap) value = cap;
+        if (!is_over) value = value * 10 + (text[i] - '0') * 1000;
+        is_over |= value > cap;
     }
     if (i < size && text[i] == '.') {
         for (i++; i < size && tarimg_is_digit(text[i]); i++, digits++) {
@@ -1502,7 +1490,7 @@ static int tarimg_parse_thousandths(const char *text, size_t size, int64_t cap, 
         }
     }
     if (i != size || digits == 0) return 0;
-    *out = value > cap ? cap : value;
+    *out = is_over || value > cap ? cap : value;
     return 1;
 }
 
@@ -1776,10 +1764,14 @@ static void tarimg_merge(tarimg_arena *arena, tarimg_value *target, const tarimg
         tarimg_value *old = tarimg_member(target, change->name);
         if (change->kind == TARIMG_NULL)
             tarimg_remove_member(target, change->name);
-        else if (old && old->kind == TARIMG_OBJECT && change->kind == TARIMG_OBJECT)
-            tarimg_merge(arena, old, change);
-        else
+        else if (change->kind != TARIMG_OBJECT)
             tarimg_set(arena, target, change->name, tarimg_copy_value(arena, change));
+        else {
+            if (!old || old->kind != TARIMG_OBJECT)
+                tarimg_set(arena, target, change->name, tarimg_value_new(arena, TARIMG_OBJECT));
+            old = tarimg_member(target, change->name);
+            if (old) tarimg_merge(arena, old, change);
+        }
     }
 }
 
@@ -1852,33 +1844,46 @@ static int tarimg_is_false_at(const tarimg_value *value, const char *path) {
     return found && found->kind == TARIMG_FALSE;
 }
 
-/* Puts a value at a path, making objects and arrays on the way; "[]" appends. */
-static void tarimg_put(tarimg_arena *arena, tarimg_value *root, const char *path, tarimg_value *value) {
+/* The container at one step of a path, made where there is none; a scalar gives way. NULL: it doesn't fit. */
+static tarimg_value *tarimg_enter_step(tarimg_arena *arena, tarimg_value *place, const tarimg_step *step,
+                                       const char *name, tarimg_kind kind) {
+    tarimg_value *next = step->is_index ? tarimg_element(place, step->index) : tarimg_member(place, name);
+    if (!next) {
+        next = tarimg_value_new(arena, kind);
+        if (step->is_index)
+            tarimg_append_value(place, next);
+        else
+            tarimg_set(arena, place, name, next);
+    } else if (next->kind != TARIMG_ARRAY && next->kind != TARIMG_OBJECT) {
+        next->kind = kind;
+        next->text = NULL;
+        next->size = 0;
+    }
+    return next && next->kind == kind ? next : NULL;
+}
+
+/* Puts a value at a path, making objects and arrays on the way; "[]" appends. 0 if the path doesn't fit. */
+static int tarimg_put(tarimg_arena *arena, tarimg_value *root, const char *path, tarimg_value *value) {
     tarimg_value *place = root;
     tarimg_step step;
-    while (place && *path) {
-        tarimg_value *next;
+    if (!*path) return 0;
+    while (place) {
         const char *rest = tarimg_next_step(path, &step);
         char *name = step.is_index ? NULL : tarimg_copy_bytes(arena, step.name, step.size);
-        if (!step.is_index && !name) return;
-        if (!*rest) {
-            if (step.is_index)
-                tarimg_append_value(place, value);
-            else
-                tarimg_set(arena, place, name, value);
-            return;
+        if (rest == path || place->kind != (step.is_index ? TARIMG_ARRAY : TARIMG_OBJECT)) return 0;
+        if (!step.is_index && !name) return 0;
+        if (*rest)
+            place = tarimg_enter_step(arena, place, &step, name, *rest == '[' ? TARIMG_ARRAY : TARIMG_OBJECT);
+        else if (step.is_index) {
+            tarimg_append_value(place, value);
+            return 1;
+        } else {
+            tarimg_set(arena, place, name, value);
+            return 1;
         }
-        next = step.is_index ? tarimg_element(place, step.index) : tarimg_member(place, name);
-        if (!next) {
-            next = tarimg_value_new(arena, *rest == '[' ? TARIMG_ARRAY : TARIMG_OBJECT);
-            if (step.is_index)
-                tarimg_append_value(place, next);
-            else
-                tarimg_set(arena, place, name, next);
-        }
-        place = next;
         path = rest;
     }
+    return 0;
 }
 
 static void tarimg_write_string(tarimg_buffer *out, const char *text, size_t size) {
@@ -2204,37 +2209,44 @@ static int tarimg_end_payload(tarimg_reader *reader) {
     return result == TARASH_IMAGE_OK ? 1 : tarimg_payload_fail(reader, result);
 }
 
-#define TARIMG_PROBE_SIZE 256 /* a data: URL's prefix is shorter */
+#define TARIMG_PROBE_SIZE  256 /* a data: URL's prefix is shorter */
+#define TARIMG_SCHEME_SIZE 16  /* a URL has its colon by then */
 
 /* Decides what a string at an image path is, once enough of it is there: an ordinary text (a URL, say), a
    data: URL, or bare base64. */
 static int tarimg_probe(tarimg_reader *reader, int at_end) {
     tarimg_buffer *scratch = &reader->scratch;
-    const char *text = scratch->data ? scratch->data : "", *comma;
-    size_t skip = 0;
+    const char *text = scratch->data ? scratch->data : "";
+    size_t size = scratch->size, skip = 0;
+    int has_comma = size && text[size - 1] == ',';
     if (!tarimg_reader_memory(reader)) return 0;
-    if (tarimg_begins_nocase(text, "data:")) {
-        comma = strchr(text, ',');
-        if (!comma && !at_end && scratch->size < TARIMG_PROBE_SIZE) return 1;
-        if (!comma || !tarimg_contains_nocase(text, ";base64,")) {
+    if (size >= 5 && tarimg_begins_nocase(text, "data:")) {
+        if (!has_comma && !at_end && size < TARIMG_PROBE_SIZE) return 1;
+        if (!has_comma || size < 8 || !tarimg_equal_bytes_nocase(text + size - 8, ";base64,", 8)) {
             reader->state = TARIMG_IN_STRING;
             return 1;
         }
-        skip = (size_t)(comma + 1 - text);
-    } else if (memchr(text, ':', scratch->size) || (at_end && scratch->size == 0)) {
+        skip = size;
+    } else if (size > 5 ? memchr(text, ':', size) != NULL : at_end && size == 0) {
         reader->state = TARIMG_IN_STRING;
         return 1;
-    } else if (!at_end && scratch->size < 8)
+    } else if (!at_end && size < TARIMG_SCHEME_SIZE)
         return 1;
     if (!tarimg_begin_payload(reader)) return 0;
-    return tarimg_payload_text(reader, text + skip, scratch->size - skip);
+    return tarimg_payload_text(reader, text + skip, size - skip);
 }
 
 /* A piece of the current string, unescaped. */
 static int tarimg_string_piece(tarimg_reader *reader, const char *text, size_t size) {
+    /* One character at a time until it is known what the string is, so that its cutting makes no difference.
+     */
+    while (size && reader->state == TARIMG_IN_PROBE) {
+        tarimg_append(&reader->scratch, text++, 1);
+        size--;
+        if (!tarimg_probe(reader, 0)) return 0;
+    }
     if (reader->state == TARIMG_IN_PAYLOAD) return tarimg_payload_text(reader, text, size);
     tarimg_append(&reader->scratch, text, size);
-    if (reader->state == TARIMG_IN_PROBE) return tarimg_probe(reader, 0);
     return tarimg_reader_memory(reader);
 }
 
@@ -3678,21 +3690,17 @@ typedef struct tarimg_secret {
 /* Overwrites every occurrence of every secret in place, and a beginning of one that the text's end cut off.
  */
 static void tarimg_redact(const tarimg_secret *secrets, char *text, size_t size) {
-    for (; secrets; secrets = secrets->next) {
-        char *from = text;
-        const char *hit;
-        size_t tail;
-        while ((hit = tarimg_find(from, size - (size_t)(from - text), secrets->text, secrets->size)) !=
-               NULL) {
-            from = text + (hit - text);
-            memset(from, '*', secrets->size);
-            from += secrets->size;
+    size_t i, covered = 0;
+    if (!secrets) return;
+    for (i = 0; i < size; i++) {
+        const tarimg_secret *secret;
+        /* Secrets are looked for in what stands ahead, which is still untouched, so that they may overlap. */
+        for (secret = secrets; secret; secret = secret->next) {
+            size_t length = secret->size < size - i ? secret->size : size - i;
+            if (text[i] != secret->text[0] || length < TARIMG_MIN_SECRET || i + length <= covered) continue;
+            if (memcmp(text + i, secret->text, length) == 0) covered = i + length;
         }
-        for (tail = secrets->size < size ? secrets->size : size; tail >= TARIMG_MIN_SECRET; tail--) {
-            if (memcmp(text + size - tail, secrets->text, tail) != 0) continue;
-            memset(text + size - tail, '*', tail);
-            break;
-        }
+        if (i < covered) text[i] = '*';
     }
 }
 
@@ -3731,6 +3739,15 @@ static int tarimg_is_host_char(char c) {
            c == '_';
 }
 
+static int tarimg_is_ipv6(const char *text, size_t size) {
+    unsigned char address[16];
+    char copy[64];
+    if (size >= sizeof copy) return 0;
+    memcpy(copy, text, size);
+    copy[size] = '\0';
+    return inet_pton(AF_INET6, copy, address) == 1;
+}
+
 /* Splits an absolute http(s) URL. Deliberately narrow: no credentials, no white space, no backslash, no host
    that two parsers could read differently. */
 static int tarimg_split_url(const char *text, tarimg_url *url) {
@@ -3750,7 +3767,7 @@ static int tarimg_split_url(const char *text, tarimg_url *url) {
     if (*c == '[') {
         for (c++; *c && (tarimg_hex_value(*c) >= 0 || *c == ':' || *c == '.'); c++) {
         }
-        if (*c++ != ']') return 0;
+        if (*c++ != ']' || !tarimg_is_ipv6(url->host + 1, (size_t)(c - url->host - 2))) return 0;
     } else
         while (tarimg_is_host_char(*c)) c++;
     url->host_size = (size_t)(c - url->host);
@@ -3804,10 +3821,12 @@ static int tarimg_is_private_ipv4(const unsigned char *address) {
 static int tarimg_is_private_ipv6(const unsigned char *address) {
     static const unsigned char mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
     static const unsigned char nat64[12] = {0, 0x64, 0xFF, 0x9B, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const unsigned char local_nat64[6] = {0, 0x64, 0xFF, 0x9B, 0, 1};
     static const unsigned char zero[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     if (memcmp(address, mapped, 12) == 0 || memcmp(address, nat64, 12) == 0)
         return tarimg_is_private_ipv4(address + 12);
     if (memcmp(address, zero, 12) == 0) return 1;
+    if (memcmp(address, local_nat64, 6) == 0) return 1;
     if (address[0] == 0x20 && address[1] == 0x02) return tarimg_is_private_ipv4(address + 2);
     if ((address[0] & 0xFE) == 0xFC || address[0] == 0xFF) return 1;
     return address[0] == 0xFE && (address[1] & 0x80) == 0x80;
@@ -3908,6 +3927,7 @@ static const char *tarimg_redirect_url(tarimg_arena *arena, const char *from, co
     tarimg_url url;
     const char *path_end;
     if (!tarimg_split_url(from, &url) || !location) return NULL;
+    if (*location == '\0' || *location == '#') return tarimg_copy_bytes(arena, from, strcspn(from, "#"));
     if (strstr(location, "://") && strcspn(location, ":/?#") == (size_t)(strstr(location, "://") - location))
         return tarimg_split_url(location, &url) ? tarimg_copy(arena, location) : NULL;
     if (tarimg_begins(location, "//")) {
@@ -4441,7 +4461,8 @@ typedef struct tarimg_sse {
     char field[8];
     size_t field_size;
     int after_return; /* the last character was a CR: an LF belongs to it */
-    int has_data;     /* of the current event */
+    int has_data;     /* a data line of the current event has been seen */
+    size_t marks;     /* bytes of a byte order mark at the very beginning; 4 = past it */
     size_t data_size;
 } tarimg_sse;
 
@@ -4456,8 +4477,9 @@ static int tarimg_sse_line_end(tarimg_sse *sse, const tarimg_sse_handler *handle
     int was_blank = sse->place == TARIMG_SSE_LINE_START;
     sse->place = TARIMG_SSE_LINE_START;
     sse->field_size = 0;
-    if (!was_blank || !sse->has_data) return 1;
+    if (!was_blank) return 1;
     sse->has_data = 0;
+    if (sse->data_size == 0) return 1;
     sse->data_size = 0;
     return handler->event_fn(handler->context);
 }
@@ -4477,8 +4499,15 @@ static int tarimg_sse_field_char(tarimg_sse *sse, const tarimg_sse_handler *hand
 
 static int tarimg_sse_feed(tarimg_sse *sse, const tarimg_sse_handler *handler, const char *text,
                            size_t size) {
+    static const char mark[] = "\xEF\xBB\xBF";
     const char *end = text + size;
     while (text < end) {
+        if (sse->marks < 3 && *text == mark[sse->marks]) {
+            sse->marks++;
+            text++;
+            continue;
+        }
+        sse->marks = 4;
         if (*text == '\n' && sse->after_return) {
             sse->after_return = 0;
             text++;
@@ -6444,38 +6473,62 @@ static tarash_image_result tarimg_check_headers(tarash_image_error *error,
     return TARASH_IMAGE_OK;
 }
 
+static tarash_image_result tarimg_check_mock_polling(tarash_image_error *error,
+                                                     const tarash_image_mock_polling *polling) {
+    size_t i, count = polling->statuses ? polling->status_count : 3;
+    tarash_image_result result;
+    if ((polling->statuses != NULL) != (polling->status_count != 0))
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "mock.polling.statuses: needs a status_count, and the other way round");
+    for (i = 0; polling->statuses && i < count; i++) {
+        result = tarimg_check_number(error, "mock.polling.statuses", (int)polling->statuses[i], 1, 4);
+        if (result != TARASH_IMAGE_OK) return result;
+    }
+    for (i = 0; polling->percentages && i < count; i++) {
+        result = tarimg_check_number(error, "mock.polling.percentages", polling->percentages[i], 0, 100);
+        if (result != TARASH_IMAGE_OK) return result;
+    }
+    return tarimg_check_number(error, "mock.polling.delay_ms", polling->delay_ms, 0, TARIMG_MAX_MS);
+}
+
+static tarash_image_result tarimg_check_mock_response(tarash_image_error *error,
+                                                      const tarash_image_mock_response *response, size_t i) {
+    const char *problem = NULL;
+    if (!(response->weight >= 0 && response->weight <= 1e9))
+        problem = "weight is not a positive number";
+    else if ((int)response->error < 0 || (int)response->error >= TARASH_IMAGE_RESULT_COUNT)
+        problem = "error is no result";
+    else if (response->error != TARASH_IMAGE_OK && (response->data || response->url))
+        problem = "has an error and an image";
+    else if (response->http_status < 0 || response->http_status > 599)
+        problem = "http_status is out of range";
+    else if (response->retry_after_ms < 0)
+        problem = "retry_after_ms is negative";
+    else if ((response->data != NULL) != (response->size != 0))
+        problem = "data needs a size, and the other way round";
+    if (!problem) return TARASH_IMAGE_OK;
+    return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION, "mock.responses[%llu]: %s",
+                            (unsigned long long)i, problem);
+}
+
 static tarash_image_result tarimg_check_mock(tarash_image_error *error, const tarash_image_mock *mock) {
-    const tarash_image_mock_polling *polling;
+    tarash_image_result result;
     size_t i;
     if (!mock || !mock->enabled) return TARASH_IMAGE_OK;
-    if (mock->latency_ms < 0)
-        return tarimg_check_number(error, "mock.latency_ms", mock->latency_ms, 0, TARIMG_MAX_MS);
+    if ((result = tarimg_check_number(error, "mock.latency_ms", mock->latency_ms, 0, TARIMG_MAX_MS)) !=
+        TARASH_IMAGE_OK)
+        return result;
+    if ((result = tarimg_check_number(error, "mock.kind", (int)mock->kind, 0, 1)) != TARASH_IMAGE_OK)
+        return result;
     if (mock->response_count && !mock->responses)
         return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "mock.responses: is NULL, but response_count is not 0");
     for (i = 0; i < mock->response_count; i++) {
-        const tarash_image_mock_response *response = &mock->responses[i];
-        if (!(response->weight >= 0 && response->weight <= 1e9))
-            return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
-                                    "mock.responses[%llu].weight: is not a positive number",
-                                    (unsigned long long)i);
-        if ((int)response->error < 0 || (int)response->error >= TARASH_IMAGE_RESULT_COUNT)
-            return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
-                                    "mock.responses[%llu].error: is no result", (unsigned long long)i);
-        if (response->error != TARASH_IMAGE_OK && (response->data || response->url))
-            return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
-                                    "mock.responses[%llu]: has an error and an image", (unsigned long long)i);
-        if (response->retry_after_ms < 0 || response->http_status < 0 || response->http_status > 599)
-            return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
-                                    "mock.responses[%llu]: http_status or retry_after_ms is out of range",
-                                    (unsigned long long)i);
+        result = tarimg_check_mock_response(error, &mock->responses[i], i);
+        if (result != TARASH_IMAGE_OK) return result;
     }
-    polling = mock->polling;
-    if (!polling || !polling->enabled) return TARASH_IMAGE_OK;
-    if (polling->statuses && !polling->status_count)
-        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
-                                "mock.polling.statuses: is given, but status_count is 0");
-    return tarimg_check_number(error, "mock.polling.delay_ms", polling->delay_ms, 0, TARIMG_MAX_MS);
+    return mock->polling && mock->polling->enabled ? tarimg_check_mock_polling(error, mock->polling)
+                                                   : TARASH_IMAGE_OK;
 }
 
 static int tarimg_sink_is_whole(const tarash_image_sink *sink) {
@@ -6687,6 +6740,7 @@ static tarash_image_result tarimg_resolve_url(tarimg_job *job, tarimg_input *out
         out->url = NULL;
         return tarimg_resolve_data_url(job, data_url, out);
     }
+    if (tarimg_check_text(&job->error, out->field, out->url) != TARASH_IMAGE_OK) return job->error.result;
     if (!tarimg_split_url(out->url, &url))
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "%s: the url is not a valid http(s) or data: URL", out->field);
@@ -7417,13 +7471,14 @@ static tarash_image_result tarimg_name_link(tarimg_job *job, size_t index, const
 
 static tarash_image_result tarimg_resolve_chain(tarimg_job *job, const tarash_image_config *config) {
     const tarash_image_config *configs[TARIMG_MAX_LINKS];
-    size_t parents[TARIMG_MAX_LINKS], i;
+    size_t parents[TARIMG_MAX_LINKS], count = 0, i;
     tarash_image_result result;
-    if (!tarimg_flatten(config, configs, parents, 0, &job->link_count, 0))
+    if (!tarimg_flatten(config, configs, parents, 0, &count, 0))
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "fallbacks: the chain has more than %d configs", TARIMG_MAX_LINKS);
-    job->links = (tarimg_link *)tarimg_take(&job->arena, job->link_count * sizeof *job->links);
+    job->links = (tarimg_link *)tarimg_take(&job->arena, count * sizeof *job->links);
     if (!job->links) return tarimg_no_memory(&job->error);
+    job->link_count = count;
     for (i = 0; i < job->link_count; i++) {
         tarimg_link *link = &job->links[i];
         result = tarimg_check_config(job, configs[i]);
@@ -7679,6 +7734,8 @@ static size_t tarimg_on_header(char *data, size_t one, size_t size, void *user_d
     text[name] = '\0';
     value = text + name + 1;
     while (*value == ' ' || *value == '\t') value++;
+    for (length = strlen(value); length && (value[length - 1] == ' ' || value[length - 1] == '\t'); length--)
+        value[length - 1] = '\0';
     tarimg_add_header(&exchange->arena, &exchange->reply_headers, text, value);
     return size;
 }
@@ -10488,10 +10545,11 @@ TARIMG_PUBLIC void tarash_image_exchange_multipart(tarash_image_exchange *exchan
 
 static void tarimg_exchange_put(tarash_image_exchange *exchange, const char *path, tarimg_value *value) {
     if (!value) return;
-    if (exchange->is_form)
+    if (exchange->is_form && tarimg_is_set(path))
         tarimg_set(&exchange->arena, tarimg_body_object(exchange), path, value);
-    else
-        tarimg_put(&exchange->arena, tarimg_body_object(exchange), path, value);
+    else if (!path || !tarimg_put(&exchange->arena, tarimg_body_object(exchange), path, value))
+        (void)tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                          "the provider's code set a field by a path that doesn't fit");
 }
 
 TARIMG_PUBLIC void tarash_image_exchange_set_text(tarash_image_exchange *exchange, const char *path,
