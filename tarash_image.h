@@ -1514,9 +1514,9 @@ static int tarimg_parse_ratio(const char *text, size_t size, double *ratio) {
     const char *colon = (const char *)memchr(text, ':', size);
     int64_t w, h;
     if (!colon) return 0;
-    if (!tarimg_parse_thousandths(text, (size_t)(colon - text), 100000000, &w)) return 0;
-    if (!tarimg_parse_thousandths(colon + 1, size - (size_t)(colon + 1 - text), 100000000, &h)) return 0;
-    if (w < 1 || h < 1 || w / h > 1000 || h / w > 1000) return 0;
+    if (!tarimg_parse_thousandths(text, (size_t)(colon - text), 1000000000000, &w)) return 0;
+    if (!tarimg_parse_thousandths(colon + 1, size - (size_t)(colon + 1 - text), 1000000000000, &h)) return 0;
+    if (w < 1 || h < 1 || w > h * 1000 || h > w * 1000) return 0;
     *ratio = (double)w / (double)h;
     return 1;
 }
@@ -2227,7 +2227,7 @@ static int tarimg_probe(tarimg_reader *reader, int at_end) {
             return 1;
         }
         skip = size;
-    } else if (size > 5 ? memchr(text, ':', size) != NULL : at_end && size == 0) {
+    } else if ((at_end && size == 0) || ((at_end || size > 5) && memchr(text, ':', size))) {
         reader->state = TARIMG_IN_STRING;
         return 1;
     } else if (!at_end && size < TARIMG_SCHEME_SIZE)
@@ -4005,6 +4005,17 @@ static int tarimg_parse_date(const char *text, int64_t *out) {
     return 1;
 }
 
+/* "2026-04-07T12:00:00Z", decimals and other zones' suffixes ignored, in seconds since 1970. */
+static int tarimg_parse_timestamp(const char *text, int64_t *out) {
+    int64_t year, month, day, time_of_day;
+    if (strlen(text) < 19 || text[4] != '-' || text[7] != '-' || text[10] != 'T') return 0;
+    if (!tarimg_parse_integer(text, 4, &year) || !tarimg_parse_integer(text + 5, 2, &month)) return 0;
+    if (!tarimg_parse_integer(text + 8, 2, &day) || !tarimg_clock_time(text + 11, 8, &time_of_day)) return 0;
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31) return 0;
+    *out = tarimg_days(year, (int)month, (int)day) * 86400 + time_of_day;
+    return 1;
+}
+
 /* Retry-After as seconds (decimals allowed) or as a date; -1 if it is neither, or negative. */
 static int64_t tarimg_parse_retry_after(const char *text, int64_t now_seconds) {
     int64_t value;
@@ -4858,41 +4869,6 @@ static void tarimg_read_metadata(tarash_image_exchange *exchange, const char *ex
     }
 }
 
-#define TARIMG_BLOCKED                                                                                       \
-    "the provider's safety system refused the content; change the prompt or the input images"
-
-/* The reply that OpenAI made common: data[] of {b64_json | url, revised_prompt}. */
-static tarash_image_result tarimg_read_image_list(tarash_image_exchange *exchange) {
-    const tarimg_value *list = tarimg_at(exchange->document, "data"), *item;
-    int blocked = 0;
-    tarimg_read_usage(exchange, tarimg_at(exchange->document, "usage"));
-    (void)tarimg_integer_at(exchange->document, "created", &exchange->created);
-    tarimg_read_metadata(exchange, "data,created");
-    if (tarimg_is_false_at(exchange->document, "success"))
-        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED,
-                           tarimg_text_at(exchange->document, "code"),
-                           tarimg_text_at(exchange->document, "message"));
-    if (!list || list->kind != TARIMG_ARRAY)
-        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
-                           "the answer has no list named data");
-    for (item = list->first; item; item = item->next) {
-        tarimg_found *found = tarimg_add_image(exchange, tarimg_at(item, "b64_json"));
-        const char *url = tarimg_text_at(item, "url");
-        if (!found)
-            found = tarimg_add_image(exchange, tarimg_at(item, "url"));
-        else if (tarimg_is_set(url))
-            found->url = tarimg_copy(&exchange->arena, url);
-        if (found)
-            found->revised_prompt = tarimg_copy(&exchange->arena, tarimg_text_at(item, "revised_prompt"));
-        if (tarimg_is_false_at(item, "respect_moderation")) blocked = 1;
-    }
-    if (exchange->found) return TARASH_IMAGE_OK;
-    if (blocked)
-        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, "respect_moderation",
-                           TARIMG_BLOCKED);
-    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, NULL, "the answer holds no image");
-}
-
 /* ---- helpers: errors */
 
 static const char *tarimg_first_text(const tarimg_value *document, const char *const *paths, size_t count) {
@@ -4927,7 +4903,9 @@ static const char *tarimg_error_code(const tarimg_value *document) {
     return tarimg_first_text(document, paths, sizeof paths / sizeof paths[0]);
 }
 
-static int tarimg_is_moderation(const tarimg_value *document, const char *code, const char *message) {
+/* The codes are certain at any status; the phrases count only where the status doesn't speak against them. */
+static int tarimg_is_moderation(int status, const tarimg_value *document, const char *code,
+                                const char *message) {
     static const char codes[] =
         "moderation_blocked,content_policy_violation,content_filter,contentFilter,content_policy,"
         "ResponsibleAIPolicyViolation,safety_violation,content_moderation";
@@ -4938,6 +4916,7 @@ static int tarimg_is_moderation(const tarimg_value *document, const char *code, 
     size_t i;
     if (code && tarimg_in_list(codes, code)) return 1;
     if (type && tarimg_in_list(codes, type)) return 1;
+    if (status >= 500 || status == 401) return 0;
     for (i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
         if (tarimg_contains_nocase(message, phrases[i])) return 1;
     }
@@ -4965,8 +4944,7 @@ static tarash_image_result tarimg_classify(int status, const tarimg_value *docum
     static const char quota[] = "insufficient_quota,project_spend_limit_exceeded,billing_hard_limit_reached,"
                                 "insufficient_credits,quota_exceeded,insufficient_balance";
     const char *type = tarimg_text_at(document, "error.type");
-    if (status < 500 && status != 401 && tarimg_is_moderation(document, code, message))
-        return TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+    if (tarimg_is_moderation(status, document, code, message)) return TARASH_IMAGE_ERROR_CONTENT_MODERATION;
     if ((code && tarimg_in_list(quota, code)) || (type && tarimg_in_list(quota, type)))
         return TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
     return tarimg_result_of_status(status);
@@ -4991,6 +4969,54 @@ static tarash_image_result tarimg_read_error(tarash_image_exchange *exchange, co
     (void)tarimg_fail(exchange, result, code, text ? text : "");
     exchange->error.http_status = exchange->status;
     return result;
+}
+
+/* An error that comes within a 2xx, or a stream. */
+static tarash_image_result tarimg_soft_error(tarash_image_exchange *exchange) {
+    const char *message = tarimg_error_message(exchange->document),
+               *code = tarimg_error_code(exchange->document);
+    tarash_image_result result = tarimg_classify(0, exchange->document, code, message);
+    if (tarimg_contains_nocase(message, "insufficient credit")) result = TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
+    if (result == TARASH_IMAGE_ERROR_HTTP) result = TARASH_IMAGE_ERROR_GENERATION_FAILED;
+    return tarimg_fail(exchange, result, code, message ? message : "the answer is an error without words");
+}
+
+/* ---- helpers: the reply that OpenAI made common */
+
+#define TARIMG_BLOCKED                                                                                       \
+    "the provider's safety system refused the content; change the prompt or the input images"
+
+/* The reply that OpenAI made common: data[] of {b64_json | url, revised_prompt}. */
+static tarash_image_result tarimg_read_image_list(tarash_image_exchange *exchange) {
+    const tarimg_value *list = tarimg_at(exchange->document, "data"), *item;
+    const tarimg_value *error = tarimg_at(exchange->document, "error");
+    const char *created_at = tarimg_text_at(exchange->document, "created_at");
+    int blocked = 0;
+    tarimg_read_usage(exchange, tarimg_at(exchange->document, "usage"));
+    if (!tarimg_integer_at(exchange->document, "created", &exchange->created) && created_at)
+        (void)tarimg_parse_timestamp(created_at, &exchange->created);
+    tarimg_read_metadata(exchange, "data,created");
+    if (tarimg_is_false_at(exchange->document, "success") || (error && error->kind != TARIMG_NULL))
+        return tarimg_soft_error(exchange);
+    if (!list || list->kind != TARIMG_ARRAY)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
+                           "the answer has no list named data");
+    for (item = list->first; item; item = item->next) {
+        tarimg_found *found = tarimg_add_image(exchange, tarimg_at(item, "b64_json"));
+        const char *url = tarimg_text_at(item, "url");
+        if (!found)
+            found = tarimg_add_image(exchange, tarimg_at(item, "url"));
+        else if (tarimg_is_set(url))
+            found->url = tarimg_copy(&exchange->arena, url);
+        if (found)
+            found->revised_prompt = tarimg_copy(&exchange->arena, tarimg_text_at(item, "revised_prompt"));
+        if (tarimg_is_false_at(item, "respect_moderation")) blocked = 1;
+    }
+    if (exchange->found) return TARASH_IMAGE_OK;
+    if (blocked)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, "respect_moderation",
+                           TARIMG_BLOCKED);
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, NULL, "the answer holds no image");
 }
 
 /* ---- helpers: adapting the request to a provider */
@@ -5287,12 +5313,23 @@ static void tarimg_drop_unsupported(tarimg_link *link) {
     }
 }
 
+/* Drawings and animations come one at a time, and without previews. */
+static void tarimg_adapt_format(tarimg_link *link) {
+    tarash_image_request *request = &link->request;
+    if (!request->output_format || !tarimg_in_list("svg,gif", request->output_format)) return;
+    if (tarimg_equal_nocase(request->output_format, "svg")) link->per_call = 1;
+    if (!request->partial_images) return;
+    tarimg_warn(link, "partial_images", tarimg_format(link->arena, "%d", request->partial_images), NULL,
+                "this output format has no previews");
+    request->partial_images = 0;
+}
+
 /* How n is split: what one call yields, and seeds that differ between calls. */
 static void tarimg_adapt_count(tarimg_link *link) {
     const tarash_image_capabilities *caps = link->caps;
     tarash_image_request *request = &link->request;
     link->count = request->n > 0 ? request->n : 1;
-    link->per_call = link->count;
+    if (!link->per_call) link->per_call = link->count;
     if (caps->max_n && link->per_call > caps->max_n) link->per_call = caps->max_n;
     if (!(caps->fields & TARASH_IMAGE_FIELD_N)) {
         link->per_call = 1;
@@ -5354,6 +5391,7 @@ static void tarimg_adapt(tarimg_link *link) {
     if (tarimg_equal(request->output_format, "jpg")) request->output_format = "jpeg";
     request->output_format =
         tarimg_adapt_word(link, "output_format", request->output_format, caps->output_formats);
+    tarimg_adapt_format(link);
     tarimg_adapt_count(link);
 }
 
@@ -5462,7 +5500,7 @@ static tarash_image_result tarimg_openai_build(tarash_image_exchange *exchange) 
                       tarimg_option(exchange->link, "organization"));
     tarimg_add_header(&exchange->arena, &exchange->headers, "OpenAI-Project",
                       tarimg_option(exchange->link, "project"));
-    exchange->image_paths = "data[].b64_json,b64_json";
+    exchange->image_paths = "data[].b64_json,data[].url,b64_json";
     return TARASH_IMAGE_OK;
 }
 
@@ -5474,25 +5512,22 @@ static tarash_image_result tarimg_compatible_build(tarash_image_exchange *exchan
     if (result != TARASH_IMAGE_OK) return result;
     tarimg_body_set(exchange, "response_format", tarimg_compatible_response_format(exchange->link));
     tarimg_openai_build_stream(exchange);
-    exchange->image_paths = "data[].b64_json,b64_json";
+    exchange->image_paths = "data[].b64_json,data[].url,b64_json";
     return TARASH_IMAGE_OK;
 }
 
-static tarash_image_result tarimg_openai_stream_error(tarash_image_exchange *exchange) {
-    const tarimg_value *document = exchange->document;
-    const char *message = tarimg_error_message(document), *code = tarimg_error_code(document);
-    tarash_image_result result = TARASH_IMAGE_ERROR_GENERATION_FAILED;
-    if (tarimg_classify(400, document, code, message) == TARASH_IMAGE_ERROR_CONTENT_MODERATION)
-        result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
-    return tarimg_fail(exchange, result, code, message ? message : "the stream reported an error");
+/* An error event holds an error object, or is one. */
+static int tarimg_openai_is_error_event(const tarimg_value *document) {
+    const char *type = tarimg_text_at(document, "type");
+    const tarimg_value *error = tarimg_at(document, "error");
+    if (error && error->kind != TARIMG_NULL) return 1;
+    return tarimg_contains_nocase(type, "error") ||
+           (tarimg_text_at(document, "message") && tarimg_at(document, "code"));
 }
 
 static tarash_image_result tarimg_openai_event(tarash_image_exchange *exchange) {
     const char *type = tarimg_text_at(exchange->document, "type");
-    const tarimg_value *error = tarimg_at(exchange->document, "error");
     int64_t index = 0;
-    if (tarimg_equal(type, "error") || (error && error->kind != TARIMG_NULL))
-        return tarimg_openai_stream_error(exchange);
     if (tarimg_contains_nocase(type, ".partial_image")) {
         (void)tarimg_integer_at(exchange->document, "partial_image_index", &index);
         exchange->is_preview = 1;
@@ -5500,6 +5535,7 @@ static tarash_image_result tarimg_openai_event(tarash_image_exchange *exchange) 
         (void)tarimg_add_image(exchange, tarimg_at(exchange->document, "b64_json"));
         return TARASH_IMAGE_OK;
     }
+    if (tarimg_openai_is_error_event(exchange->document)) return tarimg_soft_error(exchange);
     if (!tarimg_contains_nocase(type, ".completed")) return TARASH_IMAGE_OK;
     if (!tarimg_add_image(exchange, tarimg_at(exchange->document, "b64_json")))
         return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, NULL,
@@ -5527,7 +5563,7 @@ static tarash_image_result tarimg_indoxrouter_build(tarash_image_exchange *excha
     if (output == TARASH_IMAGE_OUTPUT_URL) tarimg_body_set(exchange, "response_format", "url");
     if (output == TARASH_IMAGE_OUTPUT_BASE64) tarimg_body_set(exchange, "response_format", "b64_json");
     tarimg_body_set(exchange, "byok_api_key", tarimg_option(exchange->link, "byok_api_key"));
-    exchange->image_paths = "data[].b64_json";
+    exchange->image_paths = "data[].b64_json,data[].url";
     return TARASH_IMAGE_OK;
 }
 
@@ -5541,7 +5577,7 @@ static tarash_image_result tarimg_atoma_build(tarash_image_exchange *exchange) {
     tarimg_send(exchange, "POST", "v1/images/generations");
     tarimg_body_common(exchange);
     tarimg_body_integer(exchange, "n", exchange->count);
-    exchange->image_paths = "data[].b64_json";
+    exchange->image_paths = "data[].b64_json,data[].url";
     return TARASH_IMAGE_OK;
 }
 
@@ -5582,7 +5618,7 @@ static tarash_image_result tarimg_xai_build(tarash_image_exchange *exchange) {
                         link->width > TARIMG_XAI_1K_EDGE || link->height > TARIMG_XAI_1K_EDGE ? "2k" : "1k");
     if (link->input_count) tarimg_xai_images(exchange);
     tarimg_body_set(exchange, "response_format", tarimg_openai_response_format(link));
-    exchange->image_paths = "data[].b64_json";
+    exchange->image_paths = "data[].b64_json,data[].url";
     return TARASH_IMAGE_OK;
 }
 
@@ -5915,6 +5951,8 @@ static const tarimg_adapter tarimg_mock_adapter = {tarimg_mock_build, NULL, NULL
 #define TARIMG_FIELDS_ROUTER                                                                                 \
     (TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_N | \
      TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_BACKGROUND | TARASH_IMAGE_FIELD_USER)
+#define TARIMG_FIELDS_ROUTED /* to models that lack OpenAI's own fields */                                    \
+    (TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_USER)
 #define TARIMG_FIELDS_XAI                                                                                    \
     (TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N |                   \
      TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_USER)
@@ -5961,12 +5999,12 @@ static const tarash_image_capabilities tarimg_caps_xai_1 = {
     "auto,1:1,3:4,4:3,9:16,16:9,2:3,3:2,9:19.5,19.5:9,9:20,20:9,1:2,2:1",
     NULL, NULL, NULL, NULL};
 static const tarash_image_capabilities tarimg_caps_indox_google = {
-    (TARIMG_FIELDS_ROUTER & ~(unsigned)TARASH_IMAGE_FIELD_SIZE) | TARASH_IMAGE_FIELD_ASPECT_RATIO |
+    TARIMG_FIELDS_ROUTED | TARASH_IMAGE_FIELD_ASPECT_RATIO |
         TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_NEGATIVE_PROMPT,
     0, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
     NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL};
 static const tarash_image_capabilities tarimg_caps_indox_xai = {
-    TARIMG_FIELDS_ROUTER & ~(unsigned)TARASH_IMAGE_FIELD_SIZE, 0, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    TARIMG_FIELDS_ROUTED, 0, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
     NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL};
 
 /* The first row that matches counts: longer prefixes stand above shorter ones. */
@@ -6905,9 +6943,12 @@ static tarash_image_result tarimg_resolve_row(tarimg_job *job, tarimg_link *link
     if (!name && slash) {
         name = tarimg_copy_bytes(&job->arena, model, (size_t)(slash - model));
         if (!name) return tarimg_no_memory(&job->error);
-        if (tarimg_row_of(job->client, name, &link->custom))
-            link->config.model = slash + 1;
-        else if (!is_mock)
+        if (tarimg_row_of(job->client, name, &link->custom)) link->config.model = slash + 1;
+        if (link->config.model == slash + 1 && !slash[1])
+            return tarimg_set_error(
+                &job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                "model: is empty behind the provider's name; give the provider alone for its default");
+        if (link->config.model != slash + 1 && !is_mock)
             return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                     "provider: is missing, and \"%s\", before the model's first slash, is no "
                                     "known one (known: %s)",
@@ -7562,10 +7603,11 @@ static void tarimg_start_reader(tarimg_transfer *transfer, int wants_images) {
     transfer->has_reader = 1;
 }
 
-/* The header list is kept per event: a stream's replies would add up otherwise. */
+/* Data of an event, unless it is the [DONE] that ends some streams. */
 static int tarimg_event_data(void *context, const char *text, size_t size) {
     static const char mark[] = "[DONE]";
     tarimg_transfer *transfer = (tarimg_transfer *)context;
+    if (transfer->exchange.stream_done) return 1;
     while (size && transfer->sse_probe_size < sizeof mark - 1) {
         if (*text != mark[transfer->sse_probe_size]) {
             size_t held = transfer->sse_probe_size;
@@ -7881,6 +7923,8 @@ static unsigned tarimg_set_method(tarimg_transfer *transfer, const char *method)
         return bad;
     }
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    /* Nothing to rewind would let libcurl send it again, too. */
+    if (transfer->body.size == 0) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body.size);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_READFUNCTION, tarimg_on_read);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
@@ -8174,6 +8218,7 @@ static void tarimg_task_fail(tarimg_task *task, const tarash_image_error *error)
 static void tarimg_task_outcome(tarimg_task *task);
 static void tarimg_attempt_check(tarimg_job *job);
 static void tarimg_job_end(tarimg_job *job, const tarash_image_error *error);
+static void tarimg_job_cancel(tarimg_job *job);
 
 static tarimg_task *tarimg_task_add(tarimg_job *job, tarimg_task_kind kind) {
     tarash_image_client *client = job->client;
@@ -8784,6 +8829,10 @@ static void tarimg_task_outcome(tarimg_task *task) {
     tarimg_job *job = task->job;
     tarash_image_exchange *exchange = &task->transfer->exchange;
     if (exchange->job_id) tarimg_accept(task);
+    if (job->cancel_requested) {
+        tarimg_job_cancel(job);
+        return;
+    }
     if (tarimg_task_redirect(task)) return;
     if (exchange->error.result == TARASH_IMAGE_OK) {
         if (task->kind == TARIMG_TASK_CALL)
@@ -8835,6 +8884,10 @@ static void tarimg_attempt_init(tarimg_job *job) {
     job->percent = job->queue_position = -1;
     job->raw.size = job->metadata.size = 0;
     job->raw_count = 0;
+    job->provider_request_id = NULL;
+    job->http_status = 0;
+    job->created = 0;
+    memset(&job->usage, 0, sizeof job->usage);
     tarimg_arm_deadline(job);
 }
 
@@ -9045,6 +9098,10 @@ static void tarimg_attempt_check(tarimg_job *job) {
     tarash_image_error error;
     size_t ready;
     if (job->has_ended) return;
+    if (job->cancel_requested) {
+        tarimg_job_cancel(job);
+        return;
+    }
     for (task = job->tasks; task; task = task->next) {
         if (task->state == TARIMG_TASK_FAILED && task->error.result == TARASH_IMAGE_ERROR_OUT_OF_MEMORY)
             break;
@@ -9894,6 +9951,7 @@ static tarash_image_result tarimg_wait_and_take(tarash_image_client *client, tar
         if (!found || found->has_ended) break;
         (void)tarash_image_poll(client, 1000);
     }
+    if (client->destroy_requested) tarash_image_cancel(client, job);
     return tarash_image_take(client, job, out);
 }
 

@@ -127,6 +127,18 @@ static inline int64_t waiting_ms(tarash_image_client *client) {
     return least;
 }
 
+/* How long until the earliest deadline of a job, from now; -1 = none. */
+static inline int64_t deadline_ms(tarash_image_client *client) {
+    int64_t least = -1;
+    size_t i;
+    for (i = 0; i < client->job_count; i++) {
+        const tarimg_job *job = job_at(client, i);
+        int64_t left = job && job->timer.place ? job->timer.due - tarimg_now(client) : -1;
+        if (left >= 0 && (least < 0 || left < least)) least = left;
+    }
+    return least;
+}
+
 static inline int has_ended(scene *s) {
     return tarash_image_job_status(s->client, s->job, NULL) >= TARASH_IMAGE_STATUS_COMPLETED;
 }
@@ -165,11 +177,13 @@ static inline void scene_submit(scene *s) {
 /* Moves the clock from wait to wait until the job has ended. Nothing may be sent before a wait is over. */
 static inline void finish(scene *s) {
     for (;;) {
-        int64_t wait;
+        int64_t wait, deadline;
         settle(s);
         if (has_ended(s)) return;
         wait = waiting_ms(s->client);
+        deadline = deadline_ms(s->client);
         if (wait < 0) fail_msg("the job neither ends nor waits");
+        if (deadline >= 0 && deadline < wait) wait = deadline;
         if (s->wait_count < sizeof s->waits / sizeof s->waits[0]) s->waits[s->wait_count++] = wait;
         if (wait > 1) {
             advance(s, wait - 1);
@@ -182,6 +196,7 @@ static inline void finish(scene *s) {
 }
 
 static inline tarash_image_result scene_take(scene *s) {
+    tarash_image_response_free(&s->response);
     return tarash_image_take(s->client, s->job, &s->response);
 }
 
