@@ -4207,6 +4207,8 @@ static int tarimg_body_read(tarimg_body *body, char *out, size_t capacity, size_
 
 /* ---- files appear whole or not at all */
 
+#define TARIMG_FILE_ADVICE "does the folder exist, may it be written to, and has the disk room?"
+
 #if !defined(TARASH_IMAGE_NO_STDIO)
 typedef struct tarimg_file_writer {
     FILE *file;
@@ -4614,9 +4616,11 @@ struct tarash_image_exchange {
     tarimg_link *link;
     struct tarimg_task *task; /* NULL in a dry run */
     tarash_image_phase phase;
-    int count;          /* images wanted of this call */
-    size_t first_index; /* of them */
-    int poll_number;    /* 1 for the first POLL */
+    const char *speaker;          /* who answers, for messages: the provider, or a download's server */
+    tarash_image_request request; /* the link's, with this call's own seed */
+    int count;                    /* images wanted of this call */
+    size_t first_index;           /* of them */
+    int poll_number;              /* 1 for the first POLL */
     const tarash_image_allocator *allocator;
     const tarash_image_sink *sink; /* where images go as they arrive, NULL = memory */
     size_t max_image_bytes;
@@ -4765,13 +4769,9 @@ static const char *tarimg_option(const tarimg_link *link, const char *path) {
     return tarimg_text_at(link->options, path);
 }
 
-static int64_t tarimg_seed(const tarash_image_exchange *exchange) {
-    return exchange->link->request.seed + (int64_t)exchange->first_index;
-}
-
 /* The standard fields under the names that OpenAI gave them, as far as the adapted request still has them. */
 static void tarimg_body_common(tarash_image_exchange *exchange) {
-    const tarash_image_request *request = &exchange->link->request;
+    const tarash_image_request *request = &exchange->request;
     if (exchange->link->model[0]) tarimg_body_set(exchange, "model", exchange->link->model);
     tarimg_body_set(exchange, "prompt", tarimg_is_set(request->prompt) ? request->prompt : NULL);
     if (request->n > 0) tarimg_body_integer(exchange, "n", exchange->count);
@@ -4783,7 +4783,7 @@ static void tarimg_body_common(tarash_image_exchange *exchange) {
     tarimg_body_set(exchange, "output_format", request->output_format);
     tarimg_body_set(exchange, "user", request->user);
     tarimg_body_set(exchange, "negative_prompt", request->negative_prompt);
-    if (request->has_seed) tarimg_body_integer(exchange, "seed", tarimg_seed(exchange));
+    if (request->has_seed) tarimg_body_integer(exchange, "seed", exchange->request.seed);
 }
 
 /* ---- helpers: reply */
@@ -4964,8 +4964,8 @@ static tarash_image_result tarimg_read_error(tarash_image_exchange *exchange, co
     tarash_image_result result = tarimg_classify(exchange->status, exchange->document, code, message);
     const char *text;
     if (!message && !exchange->document) message = plain;
-    text = tarimg_format(&exchange->arena, "%s answered HTTP %d%s%s", exchange->link->provider,
-                         exchange->status, tarimg_is_set(message) ? ": " : "", message ? message : "");
+    text = tarimg_format(&exchange->arena, "%s answered HTTP %d%s%s", exchange->speaker, exchange->status,
+                         tarimg_is_set(message) ? ": " : "", message ? message : "");
     (void)tarimg_fail(exchange, result, code, text ? text : "");
     exchange->error.http_status = exchange->status;
     return result;
@@ -7252,6 +7252,8 @@ static tarash_image_result tarimg_exchange_init(tarash_image_exchange *exchange,
     tarash_image_client *client = job->client;
     memset(exchange, 0, sizeof *exchange);
     exchange->link = link;
+    exchange->request = link->request;
+    exchange->speaker = link->provider;
     exchange->allocator = &client->allocator;
     exchange->max_image_bytes = client->limits.max_image_bytes;
     exchange->unique = tarimg_random(client);
@@ -8045,8 +8047,7 @@ static void tarimg_read_curl_failure(tarimg_transfer *transfer, CURLcode code) {
         return;
     }
     if (tarimg_is_tls_failure(code)) error->delivery = TARASH_IMAGE_DELIVERY_NOT_SENT;
-    (void)tarimg_set_error(error, tarimg_result_of_curl(code), "%s: %s", transfer->exchange.link->provider,
-                           detail);
+    (void)tarimg_set_error(error, tarimg_result_of_curl(code), "%s: %s", transfer->exchange.speaker, detail);
 }
 
 /* The reply came, and is read: OK, or exchange->error. */
@@ -8081,13 +8082,12 @@ static void tarimg_read_reply(tarimg_transfer *transfer) {
         (void)tarimg_feed_events(transfer, "\n\n", 2);
         if (transfer->broken == TARASH_IMAGE_OK && !exchange->stream_done)
             (void)tarimg_set_error(error, TARASH_IMAGE_ERROR_BAD_RESPONSE,
-                                   "%s: the stream ended before the image was complete",
-                                   exchange->link->provider);
+                                   "%s: the stream ended before the image was complete", exchange->speaker);
         return;
     }
     if (!transfer->has_reader || !tarimg_reader_finish(reader)) {
         (void)tarimg_set_error(error, transfer->has_reader ? reader->result : TARASH_IMAGE_ERROR_BAD_RESPONSE,
-                               "%s answered HTTP %d with what is no JSON: %s", exchange->link->provider,
+                               "%s answered HTTP %d with what is no JSON: %s", exchange->speaker,
                                exchange->status,
                                transfer->has_reader ? reader->problem : "the answer is empty");
         return;
@@ -8097,6 +8097,18 @@ static void tarimg_read_reply(tarimg_transfer *transfer) {
     if (exchange->link->adapter->read_fn(exchange) != TARASH_IMAGE_OK &&
         error->result != TARASH_IMAGE_ERROR_BAD_RESPONSE)
         error->delivery = TARASH_IMAGE_DELIVERY_REJECTED;
+}
+
+/* A sink's failure names the file, if there is one. */
+static void tarimg_name_file(tarash_image_exchange *exchange) {
+    size_t i;
+    if (exchange->error.result != TARASH_IMAGE_ERROR_IO) return;
+    for (i = 0; i < exchange->payload_count; i++) {
+        const tarimg_payload *payload = exchange->payloads[i];
+        if (payload->result != TARASH_IMAGE_ERROR_IO || !payload->path) continue;
+        (void)tarimg_set_error(&exchange->error, TARASH_IMAGE_ERROR_IO,
+                               "sink.path: \"%.400s\" can't be written: " TARIMG_FILE_ADVICE, payload->path);
+    }
 }
 
 /* A transfer has ended: exchange->error says how. */
@@ -8112,15 +8124,16 @@ static void tarimg_transfer_finish(tarimg_transfer *transfer, CURLcode code) {
         error->delivery =
             tarimg_has_sent(transfer) ? TARASH_IMAGE_DELIVERY_UNKNOWN : TARASH_IMAGE_DELIVERY_NOT_SENT;
         if (transfer->exchange.error.result == TARASH_IMAGE_OK)
-            (void)tarimg_set_error(error, transfer->broken, "%s: %s", exchange->link->provider,
+            (void)tarimg_set_error(error, transfer->broken, "%s: %s", exchange->speaker,
                                    transfer->reason ? transfer->reason : "the answer is unreadable");
     }
+    tarimg_name_file(exchange);
     if (exchange->arena.failed) (void)tarimg_no_memory(error);
     tarimg_redact_text(exchange->link->secrets, error->message);
     tarimg_redact_text(exchange->link->secrets, error->provider_code);
     tarimg_copy_fixed(error->request_id, sizeof error->request_id, tarimg_reply_request_id(exchange));
     tarimg_log(transfer->client, exchange->link->secrets, TARASH_IMAGE_LOG_DEBUG,
-               "%s: HTTP %d, %llu bytes in %lld ms%s%s", exchange->link->provider, exchange->status,
+               "%s: HTTP %d, %llu bytes in %lld ms%s%s", exchange->speaker, exchange->status,
                (unsigned long long)transfer->received,
                (long long)(tarimg_now(transfer->client) - transfer->started), error->result ? ": " : "",
                error->result ? error->message : "");
@@ -8289,11 +8302,23 @@ static void tarimg_fetch_inputs(tarimg_task *task) {
     }
 }
 
+/* The seed of the image at `index` when n is split: counting up, and round within the provider's range. */
+static int64_t tarimg_seed_of(const tarimg_link *link, size_t index) {
+    const tarash_image_capabilities *caps = link->caps;
+    int64_t seed = link->request.seed,
+            last = caps && caps->seed_max > caps->seed_min ? caps->seed_max : INT64_MAX;
+    int64_t first = caps && caps->seed_max > caps->seed_min ? caps->seed_min : 0;
+    int64_t step = (int64_t)index;
+    if (seed > last) return seed;
+    return step <= last - (seed < 0 ? 0 : seed) ? seed + step : first + (step - (last - seed) - 1);
+}
+
 static void tarimg_exchange_for_task(tarimg_task *task, tarash_image_exchange *exchange) {
     exchange->task = task;
     exchange->phase = task->phase;
     exchange->count = task->count;
     exchange->first_index = task->first_index;
+    exchange->request.seed = tarimg_seed_of(exchange->link, task->first_index);
     exchange->poll_number = task->polls;
     exchange->job_id = task->job_id;
     exchange->poll_url = task->poll_url;
@@ -8365,6 +8390,8 @@ static void tarimg_task_download(tarimg_task *task) {
     task->state = TARIMG_TASK_RUNNING;
     if (transfer) {
         tarimg_exchange_for_task(task, &transfer->exchange);
+        transfer->exchange.speaker =
+            task->kind == TARIMG_TASK_INPUT ? "the input image's server" : "the result's server";
         transfer->exchange.method = "GET";
         transfer->exchange.accept = "image/*";
         transfer->is_public_only = is_public_only && !tarimg_uses_proxy(job->client, &url);
@@ -8388,6 +8415,7 @@ static void tarimg_task_run(tarimg_task *task) {
             if (exchange->error.http_status)
                 exchange->error.delivery = tarimg_delivery_of_status(exchange->error.http_status);
         }
+        tarimg_name_file(exchange);
         tarimg_task_outcome(task);
         return;
     }
@@ -8430,6 +8458,8 @@ static int tarimg_may_repeat(const tarimg_task *task, const tarash_image_error *
         if (error->result == TARASH_IMAGE_ERROR_CONNECTION || error->result == TARASH_IMAGE_ERROR_TIMEOUT)
             return 1;
         if (error->http_status == 404) return task->kind == TARIMG_TASK_CALL;
+        /* A page that some box on the way put in the answer's place. */
+        if (error->result == TARASH_IMAGE_ERROR_BAD_RESPONSE) return task->kind == TARIMG_TASK_CALL;
         return tarimg_is_transient_status(error->http_status);
     }
     if (error->delivery == TARASH_IMAGE_DELIVERY_NOT_SENT)
@@ -8448,7 +8478,8 @@ static int tarimg_repeats_left(const tarimg_task *task, const tarash_image_error
     if (task->kind == TARIMG_TASK_CALL && task->phase != TARASH_IMAGE_PHASE_SUBMIT) {
         /* The job is paid for: patience up to the polls' own limit; but an id that stays unknown is lost. */
         if (error->http_status == 404) return task->poll_failures < 3;
-        return task->polls < config->max_poll_attempts && task->poll_failures < config->max_poll_attempts;
+        if (task->phase == TARASH_IMAGE_PHASE_POLL && task->polls >= config->max_poll_attempts) return 0;
+        return task->poll_failures < config->max_poll_attempts;
     }
     return task->retries < config->max_retries;
 }
@@ -10026,9 +10057,8 @@ TARIMG_PUBLIC tarash_image_result tarash_image_save(const tarash_image *image, c
         if (!tarimg_file_begin(&writer, &allocator, path, unique)) {
             if (!writer.partial) return tarimg_no_memory(error);
             tarimg_file_abort(&writer);
-            return tarimg_set_error(
-                error, TARASH_IMAGE_ERROR_IO,
-                "\"%.400s\" can't be written: does the folder exist, and may it be written to?", path);
+            return tarimg_set_error(error, TARASH_IMAGE_ERROR_IO,
+                                    "\"%.400s\" can't be written: " TARIMG_FILE_ADVICE, path);
         }
         if (fwrite(image->data, 1, image->size, writer.file) != image->size) {
             tarimg_file_abort(&writer);
@@ -10560,7 +10590,7 @@ TARIMG_PUBLIC tarash_image_job tarash_image_resume_with(tarash_image_client *cli
 /* ---- public: for providers of your own */
 
 TARIMG_PUBLIC const tarash_image_request *tarash_image_exchange_request(tarash_image_exchange *exchange) {
-    return &exchange->link->request;
+    return &exchange->request;
 }
 
 TARIMG_PUBLIC const char *tarash_image_exchange_model(tarash_image_exchange *exchange) {

@@ -1585,6 +1585,9 @@ static void test_stream(void **state) {
     expect_drawn(&b.response.images[0], "fox", "1024x1024");
     assert_true(b.response.usage.total_tokens > 0);
     assert_true(b.response.created > 1500000000);
+    expect_in("the metadata", b.response.provider_metadata, "\"size\":\"1024x1024\"");
+    assert_non_null(b.response.raw_response);
+    assert_null(strstr(b.response.raw_response, "iVBOR"));
     expect_warnings(NULL);
     /* A preview is drawn like an image of this prompt. */
     b.request.partial_images = 0;
@@ -1627,6 +1630,15 @@ static void test_stream_by_extra_params(void **state) {
     run_ok();
     assert_int_equal(b.response.image_count, 1);
     expect_drawn(&b.response.images[0], "fox", "1024x1024");
+}
+
+static void test_stream_as_base64(void **state) {
+    (void)state;
+    use_stream();
+    b.request.output = TARASH_IMAGE_OUTPUT_BASE64;
+    run_ok();
+    assert_non_null(b.response.images[0].base64);
+    assert_memory_equal(b.response.images[0].base64, "iVBOR", 5);
 }
 
 static void test_stream_that_is_none(void **state) {
@@ -1942,13 +1954,7 @@ static void test_key(void **state) {
 }
 
 static void test_bad_keys(void **state) {
-    static const char *const keys[] = {"sk-a\r\nX-Evil: 1",
-                                       "sk-a\nb",
-                                       "\n",
-                                       "",
-                                       "sk-a\x7F"
-                                       "b",
-                                       "sk-\x01z"};
+    static const char *const keys[] = {"sk-a\r\nX-Evil: 1", "sk-a\nb", "\n", "", "sk-a\x7Fz", "sk-\x01z"};
     size_t i;
     (void)state;
     use("openai", "openai/v1");
@@ -2129,6 +2135,10 @@ static const reply_row reply_rows[] = {
     {"reply: two names for one picture",
      "[{\"status\":200,\"body\":{\"data\":[{\"type\":\"b64_json\",\"index\":0,\"b64_json\":\"" DOT "\"}]}}]",
      TARASH_IMAGE_OK, 1, 0, PNG},
+    {"reply: JSON that is called text", "[{\"headers\":{\"Content-Type\":\"text/plain\"}}]", TARASH_IMAGE_OK,
+     1, 0, PNG},
+    {"reply: JSON that is called nothing", "[{\"headers\":{\"Content-Type\":null}}]", TARASH_IMAGE_OK, 1, 0,
+     PNG},
     {"reply: gzip", "[{\"gzip\":true}]", TARASH_IMAGE_OK, 1, 0, PNG},
     {"reply: chunks", "[{\"chunked\":true}]", TARASH_IMAGE_OK, 1, 0, PNG},
     {"reply: HTTP/1.0", "[{\"http10\":true}]", TARASH_IMAGE_OK, 1, 0, PNG},
@@ -2189,6 +2199,41 @@ static void test_same_bytes_by_url(void **state) {
     expect_drawn(&b.response.images[0], "fox", "128x96");
     expect_in("the URL", b.response.images[0].url, "/image-2.png");
     assert_int_equal(log_count(b.log, "GET", NULL), 1);
+}
+
+/* Some servers number their images, and give them in another order. */
+static void test_numbered_images(void **state) {
+    tarash_image_response straight;
+    size_t i;
+    (void)state;
+    use("openai_compatible", "compatible/v1");
+    b.request.n = 3;
+    b.request.size = "64x64";
+    script("[{\"image_result\":{\"index\":true}},{\"image_result\":{\"index\":\"reversed\"}}]");
+    run_ok();
+    straight = b.response;
+    memset(&b.response, 0, sizeof b.response);
+    run();
+    for (i = 0; i < 3 && i < b.response.image_count; i++) {
+        const tarash_image *image = &b.response.images[i];
+        if (image->size != straight.images[i].size ||
+            memcmp(image->data, straight.images[i].data, image->size) != 0)
+            break;
+    }
+    tarash_image_response_free(&straight);
+    expect(TARASH_IMAGE_OK);
+    assert_int_equal(i, 3);
+}
+
+static void test_usage_words(void **state) {
+    (void)state;
+    use("openai_compatible", "compatible/v1");
+    script("[{\"status\":200,\"body\":{\"data\":[{\"b64_json\":\"" DOT "\"}],"
+           "\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,\"total_tokens\":7}}}]");
+    run_ok();
+    assert_int_equal(b.response.usage.input_tokens, 3);
+    assert_int_equal(b.response.usage.output_tokens, 4);
+    assert_int_equal(b.response.usage.total_tokens, 7);
 }
 
 static void test_fewer_images(void **state) {
@@ -2415,6 +2460,15 @@ static const error_row error_rows[] = {
      "[{\"status\":500,\"body\":\"out of VRAM\"}]", TARASH_IMAGE_ERROR_HTTP, 500, "", "out of VRAM"},
     {"error: compatible, an empty object", "openai_compatible", "compatible/v1",
      "[{\"status\":500,\"body\":{}}]", TARASH_IMAGE_ERROR_HTTP, 500, "", "500"},
+    {"error: JSON that is called text", "openai_compatible", "compatible/v1",
+     "[{\"status\":400,\"error_shape\":\"object\",\"headers\":{\"Content-Type\":\"text/html\"}}]",
+     TARASH_IMAGE_ERROR_VALIDATION, 400, "invalid_request", "Invalid request."},
+    {"error: a redirect is not followed", NULL, NULL,
+     "[{\"redirect\":{\"to\":\"{FILES}/f/{SESSION}/static/8x8.png\"}}]", TARASH_IMAGE_ERROR_HTTP, 302, NULL,
+     "302"},
+    {"error: a redirect of its own origin, neither", NULL, NULL,
+     "[{\"redirect\":{\"status\":307,\"to\":\"{API}/s/{SESSION}/openai/v1/images/generations\"}}]",
+     TARASH_IMAGE_ERROR_HTTP, 307, NULL, "307"},
     {"error: xai 400", "xai", "xai/v1", STATUS(400), TARASH_IMAGE_ERROR_VALIDATION, 400,
      "Client specified an invalid argument", "Invalid request."},
     {"error: xai 429", "xai", "xai/v1", STATUS(429), TARASH_IMAGE_ERROR_RATE_LIMITED, 429,
@@ -2453,6 +2507,23 @@ static void test_error(void **state) {
                                           ? TARASH_IMAGE_DELIVERY_UNKNOWN
                                           : TARASH_IMAGE_DELIVERY_REJECTED);
     only_request();
+}
+
+/* A message that is too long for its place is cut between two letters. */
+static void test_long_message(void **state) {
+    char json[4096] = "[{\"status\":400,\"body\":{\"error\":{\"message\":\"x";
+    size_t i;
+    (void)state;
+    use("openai", "openai/v1");
+    for (i = 0; i < 700; i++) strcat(json, "\xC3\xBC");
+    strcat(json, "\"}}}]");
+    script(json);
+    run();
+    expect(TARASH_IMAGE_ERROR_VALIDATION);
+    i = strlen(b.response.error.message);
+    assert_true(i > 400 && i < sizeof b.response.error.message);
+    expect_in("the message", b.response.error.message, "\xC3\xBC\xC3\xBC");
+    assert_int_not_equal((unsigned char)b.response.error.message[i - 1], 0xC3);
 }
 
 /* What can't get better is not asked again, whatever its status. */
@@ -2519,6 +2590,26 @@ static void test_key_in_an_answer(void **state) {
     expect(TARASH_IMAGE_ERROR_HTTP);
     run();
     expect(TARASH_IMAGE_ERROR_VALIDATION);
+}
+
+/* Keys are known by the names of headers and options, too, misplaced ones included. */
+static void test_other_secrets(void **state) {
+    static const tarash_image_header headers[] = {{"X-Api-Key", "hdr-Secret-0123456789"},
+                                                  {"Authorization", "Bearer own-Secret-0123456789"}};
+    (void)state;
+    use("openai", "openai/v1");
+    b.config.headers = headers;
+    b.config.header_count = COUNT(headers);
+    b.config.provider_config = "{\"api_key\":\"cfg-Secret-0123456789\"}";
+    script("[{\"status\":400,\"body\":{\"error\":{\"message\":\"no hdr-Secret-0123456789, "
+           "own-Secret-0123456789, "
+           "cfg-Secret-0123456789\",\"code\":\"hdr-Secret-0123456789\"}}}]");
+    run();
+    expect(TARASH_IMAGE_ERROR_VALIDATION);
+    (void)warning_about("provider_config.api_key");
+    check_secret("hdr-Secret");
+    check_secret("own-Secret");
+    check_secret("cfg-Secret");
 }
 
 /* Result URLs go elsewhere: nobody's key goes there with them. */
@@ -2617,6 +2708,7 @@ static int run_others(void) {
                                        STREAM(test_stream_of_an_edit),
                                        STREAM(test_stream_of_several),
                                        STREAM(test_stream_by_extra_params),
+                                       STREAM(test_stream_as_base64),
                                        STREAM(test_stream_that_is_none),
                                        STREAM(test_compatible_stream),
                                        TEST(test_organization),
@@ -2634,6 +2726,8 @@ static int run_others(void) {
                                        TEST(test_base64_beside),
                                        TEST(test_error_in_200),
                                        TEST(test_same_bytes_by_url),
+                                       TEST(test_numbered_images),
+                                       TEST(test_usage_words),
                                        TEST(test_fewer_images),
                                        TEST(test_xai_moderation),
                                        TEST(test_xai_reply),
@@ -2644,9 +2738,11 @@ static int run_others(void) {
                                        TEST(test_indoxrouter_credits),
                                        TEST(test_byok_stays_secret),
                                        TEST(test_atoma_reply),
+                                       TEST(test_long_message),
                                        TEST(test_not_asked_again),
                                        TEST(test_echoed_key),
                                        TEST(test_key_in_an_answer),
+                                       TEST(test_other_secrets),
                                        TEST(test_no_key_to_files)};
     return cmocka_run_group_tests_name("others", tests, NULL, NULL);
 }
