@@ -50,13 +50,14 @@
 
      TARASH_IMAGE_IMPLEMENTATION    makes the implementation in this file
      TARASH_IMAGE_STATIC            every function is static (define it wherever the header is included)
-     TARASH_IMAGE_API               linkage of the public functions, e.g. __declspec(dllexport)  (default:
-   extern) TARASH_IMAGE_MALLOC(size), TARASH_IMAGE_REALLOC(pointer, size), TARASH_IMAGE_FREE(pointer) the
-   default allocator: all three or none  (default: malloc, realloc, free) TARASH_IMAGE_ASSERT(condition)
-   internal invariants only  (default: assert) TARASH_IMAGE_NO_STDIO          no file is ever opened: paths,
-   saving and the file sink are UNSUPPORTED TARASH_IMAGE_NO_OPENAI, TARASH_IMAGE_NO_OPENAI_COMPATIBLE,
-   TARASH_IMAGE_NO_INDOXROUTER, TARASH_IMAGE_NO_ATOMA, TARASH_IMAGE_NO_XAI, TARASH_IMAGE_NO_MOCK the provider
-   stays known by name, and using it is UNSUPPORTED
+     TARASH_IMAGE_API               linkage of the public functions, e.g. __declspec(dllexport)  (default: extern)
+     TARASH_IMAGE_MALLOC(size), TARASH_IMAGE_REALLOC(pointer, size), TARASH_IMAGE_FREE(pointer)
+                                    the default allocator: all three or none  (default: malloc, realloc, free)
+     TARASH_IMAGE_ASSERT(condition) internal invariants only  (default: assert)
+     TARASH_IMAGE_NO_STDIO          no file is ever opened: paths, saving and the file sink are UNSUPPORTED
+     TARASH_IMAGE_NO_OPENAI, TARASH_IMAGE_NO_OPENAI_COMPATIBLE, TARASH_IMAGE_NO_INDOXROUTER,
+     TARASH_IMAGE_NO_ATOMA, TARASH_IMAGE_NO_XAI, TARASH_IMAGE_NO_MOCK
+                                    the provider stays known by name, and using it is UNSUPPORTED
 
    PROVIDERS
 
@@ -68,8 +69,8 @@
      xai                 XAI_API_KEY                 https://api.x.ai/v1           1 to 5     -
      mock                none                        none                          any        yes
 
-     openai also reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID; indoxrouter also
-   INDOXHUB_API_KEY; atoma also ATOMA_API_KEY. openai_compatible works without a key.
+     openai also reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID; indoxrouter also INDOXHUB_API_KEY;
+     atoma also ATOMA_API_KEY. openai_compatible works without a key.
 
      What provider_config (a JSON object) may hold:
        openai              "organization", "project": the headers of those names
@@ -79,12 +80,12 @@
      A key of it that the provider doesn't know becomes a warning.
 
    ADAPTING A REQUEST
-     Each provider, and each link of a chain, gets the same request, adapted. A size that a model lacks
-   becomes its nearest; an aspect ratio becomes a size where only sizes exist, and the other way round;
-   quality words are mapped; what can't be expressed is left out. Each of these is a warning in the response
-   {field, asked, sent, why}; with request.strict it is a VALIDATION error before anything is sent. Input
-   images that a provider can't take are never left out: that is UNSUPPORTED. Words and models that the tables
-   don't know are sent as they are.
+     Each provider, and each link of a chain, gets the same request, adapted. A size that a model lacks becomes
+     its nearest; an aspect ratio becomes a size where only sizes exist, and the other way round; quality words
+     are mapped; what can't be expressed is left out. Each of these is a warning in the response {field, asked,
+     sent, why}; with request.strict it is a VALIDATION error before anything is sent. Input images that a
+     provider can't take are never left out: that is UNSUPPORTED. Words and models that the tables don't know are
+     sent as they are.
 
    RETRIES, FALLBACK AND MONEY
      A generation is billed and can't be undone, so what happens after a failure depends on how far the
@@ -94,10 +95,10 @@
        UNKNOWN    sent, but no full answer: time-out, reset,  never again at the same provider; the next link,
                   408, 502, 504, an unreadable 200            unless on_unknown says STOP
        ACCEPTED   the provider has a job, or made the images  only its polls and downloads are tried again
-     The chain moves on after GENERATION_FAILED, TIMEOUT, CONNECTION, RATE_LIMITED, BAD_RESPONSE, and HTTP
-   429, 500, 502, 503, 504; it stops on anything else. fallback_on replaces that rule. A(B(C), D) is tried in
-   the order A, B, C, D. A wait that would outlast the time left is not begun. error.job_token, or
-   tarash_image_job_token, brings back a job that was paid for: tarash_image_resume.
+     The chain moves on after GENERATION_FAILED, TIMEOUT, CONNECTION, RATE_LIMITED, BAD_RESPONSE, and HTTP 429,
+     500, 502, 503, 504; it stops on anything else. fallback_on replaces that rule. A(B(C), D) is tried in the
+     order A, B, C, D. A wait that would outlast the time left is not begun.
+     error.job_token, or tarash_image_job_token, brings back a job that was paid for: tarash_image_resume.
 
    THREADS
      One client, its jobs and its callbacks belong to one thread at a time; different clients need no locks.
@@ -105,25 +106,24 @@
      are pure. With a libcurl older than 7.84 call curl_global_init yourself before there are threads.
 
    MEMORY
-     Texts of configs and requests are copied when a job is submitted. Image bytes and pixels (data, pixels)
-   are not: they must stay until the job has been taken, and so must a sink's and a callback's user_data. A
+     Texts of configs and requests are copied when a job is submitted. Image bytes and pixels (data, pixels) are
+     not: they must stay until the job has been taken, and so must a sink's and a callback's user_data. A
      response owns what it points to, outlives its client, and is released by tarash_image_response_free.
 
    SECURITY
      The key goes only to the origin of base_url. Poll and result URLs elsewhere are followed without it;
      result downloads never carry credentials, follow at most five redirects, http and https only, and
      don't reach private, link-local or loopback addresses unless base_url is one. TLS is always
-     verified. Keys are removed from every error, log line, plan, token and raw_response, and wiped when
-   freed.
+     verified. Keys are removed from every error, log line, plan, token and raw_response, and wiped when freed.
 
    LIMITS
      See tarash_image_limits. What comes from outside is capped before memory is taken for it.
 
    VERSIONS
-     Header and implementation must be of one copy. No binary compatibility is promised between versions;
-   fields and enumerators are only ever appended.
+     Header and implementation must be of one copy. No binary compatibility is promised between versions; fields
+     and enumerators are only ever appended.
 
-   The licence stands at the end of this file.   grep -n '>>'   gives the table of contents. */
+   The licence stands at the end of this file. Table of contents:  grep -n '^/[*] >>' tarash_image.h */
 
 #if defined(TARASH_IMAGE_IMPLEMENTATION) && defined(__STRICT_ANSI__) && !defined(_POSIX_C_SOURCE) &&         \
     !defined(_XOPEN_SOURCE) && !defined(_GNU_SOURCE)
@@ -147,11 +147,18 @@
 #include <stdint.h>
 
 #ifndef TARASH_IMAGE_API
-#ifdef TARASH_IMAGE_STATIC
+#if defined(TARASH_IMAGE_STATIC) && (defined(__GNUC__) || defined(__clang__))
+#define TARASH_IMAGE_API static __attribute__((unused))
+#elif defined(TARASH_IMAGE_STATIC)
 #define TARASH_IMAGE_API static
 #else
 #define TARASH_IMAGE_API extern
 #endif
+#endif
+
+#if defined(TARASH_IMAGE_STATIC) && (defined(__GNUC__) || defined(__clang__))
+#pragma GCC diagnostic push /* a file that only declares static functions is fine */
+#pragma GCC diagnostic ignored "-Wunused-function"
 #endif
 
 #ifdef __cplusplus
@@ -874,6 +881,10 @@ TARASH_IMAGE_API tarash_image_result tarash_image_exchange_fail(tarash_image_exc
 }
 #endif
 
+#if defined(TARASH_IMAGE_STATIC) && (defined(__GNUC__) || defined(__clang__))
+#pragma GCC diagnostic pop
+#endif
+
 #endif /* TARASH_IMAGE_H */
 
 #if defined(TARASH_IMAGE_IMPLEMENTATION) && !defined(TARASH_IMAGE_IMPLEMENTED)
@@ -897,7 +908,7 @@ TARASH_IMAGE_API tarash_image_result tarash_image_exchange_fail(tarash_image_exc
 #endif
 
 #if defined(_WIN32)
-#include <windows.h>
+#include <windows.h> /* libcurl's header has brought the socket half of it */
 #else
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -2526,8 +2537,9 @@ static tarimg_value *tarimg_parse_json(tarimg_arena *arena, const char *text, si
     tarimg_reader_free(&reader);
     return good ? reader.root : NULL;
 }
-/* >>media */
-/* What the bytes of an image say about themselves, and a PNG writer for raw pixels and masks.
+
+/* >>media
+   What the bytes of an image say about themselves, and a PNG writer for raw pixels and masks.
    Nothing here allocates or keeps state, and no byte beyond the given size is read. Sniffing treats its bytes
    as a prefix that may grow: once an answer is settled (tarimg_sniff_needs_more is 0), no further byte
    changes it. The writer's output depends on the pixels alone: same pixels, same bytes. */
@@ -5723,14 +5735,14 @@ static uint32_t tarimg_hill(const tarimg_painting *painting, int i, uint32_t x) 
 /* `columns` has room for twice the width. */
 static void tarimg_painting_init(tarimg_painting *painting, uint32_t width, uint32_t height, uint64_t hash,
                                  uint32_t *columns) {
-    uint32_t small = width < height ? width : height, x;
+    uint32_t shorter = width < height ? width : height, x;
     int i;
     painting->width = width;
     painting->height = height;
     tarimg_pick_palette(painting, &hash);
     painting->disc_x = tarimg_pick(&hash, width / 6, width - width / 6);
     painting->disc_y = tarimg_pick(&hash, height / 8, height / 2);
-    painting->disc_radius = tarimg_pick(&hash, small / 16, small / 5);
+    painting->disc_radius = tarimg_pick(&hash, shorter / 16, shorter / 5);
     for (i = 0; i < 2; i++) {
         painting->wave[i] = tarimg_pick(&hash, width / 5 + 1, width / 2 + 2);
         painting->phase[i] = tarimg_pick(&hash, 0, painting->wave[i]);

@@ -37,6 +37,7 @@ there() {
     libcurl) compiles curl/curl.h -lcurl ;;
     cmocka) compiles cmocka.h -lcmocka ;;
     cjson) compiles cjson/cJSON.h -lcjson ;;
+    zlib) compiles zlib.h -lz ;;
     *) command_there "$1" ;;
     esac
 }
@@ -48,6 +49,7 @@ make      make                   make                     make               mak
 libcurl   libcurl4-openssl-dev   libcurl-devel            curl-dev           curl     curl
 cmocka    libcmocka-dev          libcmocka-devel          cmocka-dev         cmocka   cmocka
 cjson     libcjson-dev           cjson-devel              cjson-dev          cjson    cjson
+zlib      zlib1g-dev             zlib-devel               zlib-dev           zlib     zlib
 python3   python3                python3                  python3            python   python3
 openssl   openssl                openssl                  openssl            openssl  openssl
 valgrind  valgrind,libc6-dbg     valgrind                 valgrind           valgrind -
@@ -112,7 +114,7 @@ packages_of() {
 
 case $what in
 demo) required='cc libcurl' optional='' ;;
-test) required='cc libcurl cmocka cjson python3 openssl' optional='g++ valgrind clang' ;;
+test) required='cc libcurl cmocka cjson zlib python3 openssl' optional='g++ valgrind clang' ;;
 make) required='make' optional='' ;;
 *)
     echo "usage: tests/setup.sh demo|test|make" >&2

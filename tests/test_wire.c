@@ -2453,6 +2453,9 @@ static const error_row error_rows[] = {
      TARASH_IMAGE_ERROR_CONTENT_MODERATION, 429, "moderation_blocked", "No."},
     {"error: moderation by its code, status 500", NULL, NULL, WITH_CODE(500, "moderation_blocked", "No."),
      TARASH_IMAGE_ERROR_CONTENT_MODERATION, 500, "moderation_blocked", "No."},
+    {"error: a moderation that is out of order blocks nothing", NULL, NULL,
+     WITH_CODE(503, "overloaded", "The content moderation service is busy."), TARASH_IMAGE_ERROR_HTTP, 503,
+     "overloaded", "busy"},
     {"error: a word about moderation is none", NULL, NULL,
      WITH_CODE(400, "invalid_value", "Invalid value for 'moderation': expected 'auto' or 'low'."),
      TARASH_IMAGE_ERROR_VALIDATION, 400, "invalid_value", "Invalid value for 'moderation'"},
@@ -2594,22 +2597,39 @@ static void test_key_in_an_answer(void **state) {
 
 /* Keys are known by the names of headers and options, too, misplaced ones included. */
 static void test_other_secrets(void **state) {
-    static const tarash_image_header headers[] = {{"X-Api-Key", "hdr-Secret-0123456789"},
-                                                  {"Authorization", "Bearer own-Secret-0123456789"}};
+    static const tarash_image_header header = {"X-Api-Key", "hdr-Secret-0123456789"};
     (void)state;
     use("openai", "openai/v1");
-    b.config.headers = headers;
-    b.config.header_count = COUNT(headers);
+    b.config.headers = &header;
+    b.config.header_count = 1;
     b.config.provider_config = "{\"api_key\":\"cfg-Secret-0123456789\"}";
     script("[{\"status\":400,\"body\":{\"error\":{\"message\":\"no hdr-Secret-0123456789, "
-           "own-Secret-0123456789, "
-           "cfg-Secret-0123456789\",\"code\":\"hdr-Secret-0123456789\"}}}]");
+           "cfg-Secret-0123456789\","
+           "\"code\":\"hdr-Secret-0123456789\"}}}]");
     run();
     expect(TARASH_IMAGE_ERROR_VALIDATION);
     (void)warning_about("provider_config.api_key");
     check_secret("hdr-Secret");
-    check_secret("own-Secret");
     check_secret("cfg-Secret");
+}
+
+/* Servers repeat the bare key, without the scheme before it. */
+static void test_own_authorization(void **state) {
+    static const tarash_image_header headers[] = {{"Authorization", "Bearer own-Secret-0123456789"},
+                                                  {"authorization", "Basic own-Secret-0123456789"},
+                                                  {"Proxy-Authorization", "Key own-Secret-0123456789"}};
+    size_t i;
+    (void)state;
+    use("openai", "openai/v1");
+    b.config.header_count = 1;
+    for (i = 0; i < COUNT(headers); i++) {
+        b.config.headers = &headers[i];
+        script("[{\"status\":401,\"body\":{\"error\":{\"message\":\"Incorrect API key provided: "
+               "own-Secret-0123456789.\"}}}]");
+        run();
+        expect(TARASH_IMAGE_ERROR_AUTHENTICATION);
+        check_secret("own-Secret");
+    }
 }
 
 /* Result URLs go elsewhere: nobody's key goes there with them. */
@@ -2743,6 +2763,7 @@ static int run_others(void) {
                                        TEST(test_echoed_key),
                                        TEST(test_key_in_an_answer),
                                        TEST(test_other_secrets),
+                                       TEST(test_own_authorization),
                                        TEST(test_no_key_to_files)};
     return cmocka_run_group_tests_name("others", tests, NULL, NULL);
 }
