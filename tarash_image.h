@@ -156,8 +156,9 @@
 #endif
 #endif
 
-#if defined(TARASH_IMAGE_STATIC) && (defined(__GNUC__) || defined(__clang__))
-#pragma GCC diagnostic push /* a file that only declares static functions is fine */
+#if defined(TARASH_IMAGE_STATIC) && !defined(TARASH_IMAGE_IMPLEMENTATION) && defined(__GNUC__)
+/* A file that declares static functions and never defines them is fine. gcc says so at the file's end, where a
+   pragma that was popped counts no more. */
 #pragma GCC diagnostic ignored "-Wunused-function"
 #endif
 
@@ -504,7 +505,7 @@ typedef struct tarash_image_error {
     char request_id[96];    /* the provider's */
     char provider_code[96]; /* the provider's own word for the error */
     char message[512];      /* what happened and what to do; never a key */
-    char job_token[1024]; /* for tarash_image_resume where something paid for can still be fetched, else "" */
+    char job_token[1024];   /* the response's job_token; "" if there is none, or if it is longer than this */
 } tarash_image_error;
 
 typedef struct tarash_image_attempt { /* one config of the chain that was tried */
@@ -546,9 +547,14 @@ typedef struct tarash_image_response {
     int fallback_triggered; /* nonzero: not the first config's images */
     int configs_in_chain;
     int64_t elapsed_ms;
-    const char *raw_response; /* the provider's JSON, images replaced by their length; NULL if none came */
-    const char *provider_metadata; /* JSON object of what the standard fields don't carry; "{}" if nothing */
-    tarash_image_error error;      /* result OK on success */
+    const char *raw_response; /* the provider's JSON, images replaced by their length; an array of several
+                                      replies where n was split; NULL if none came */
+    const char
+        *provider_metadata; /* JSON object of what the standard fields don't carry, of the first reply where n
+                                      was split; "{}" if nothing */
+    tarash_image_error error; /* result OK on success */
+    const char
+        *job_token; /* for tarash_image_resume where something paid for can still be fetched, or NULL */
     struct tarash_image_storage *storage; /* internal */
 } tarash_image_response;
 
@@ -680,7 +686,8 @@ TARASH_IMAGE_API tarash_image_result tarash_image_save(const tarash_image *image
 
 /* ---- without blocking ---------------------------------------------------------------------------------- */
 
-/* Makes a client; NULL desc = defaults. NULL if memory runs out, or if the allocator is incomplete. */
+/* Makes a client; NULL desc = defaults. NULL if memory runs out, if the allocator is incomplete, or if user_agent or
+   proxy has a control character in it. */
 TARASH_IMAGE_API tarash_image_client *tarash_image_client_create(const tarash_image_client_desc *desc);
 
 /* Cancels what is running and releases the client; responses that were taken stay. NULL is legal. From a
@@ -879,10 +886,6 @@ TARASH_IMAGE_API tarash_image_result tarash_image_exchange_fail(tarash_image_exc
 
 #ifdef __cplusplus
 }
-#endif
-
-#if defined(TARASH_IMAGE_STATIC) && (defined(__GNUC__) || defined(__clang__))
-#pragma GCC diagnostic pop
 #endif
 
 #endif /* TARASH_IMAGE_H */
@@ -1125,7 +1128,7 @@ static void tarimg_buffer_init(tarimg_buffer *buffer, const tarash_image_allocat
 
 static void tarimg_buffer_free(tarimg_buffer *buffer) {
     if (!buffer->data) return;
-    tarimg_wipe(buffer->data, buffer->size);
+    tarimg_wipe(buffer->data, buffer->capacity);
     tarimg_release(buffer->allocator, buffer->data);
     buffer->data = NULL;
     buffer->size = buffer->capacity = 0;
@@ -1146,12 +1149,16 @@ static int tarimg_buffer_reserve(tarimg_buffer *buffer, size_t extra) {
     if (needed <= buffer->capacity) return 1;
     wanted = buffer->capacity ? buffer->capacity : 64;
     while (wanted < needed) wanted = wanted > SIZE_MAX / 2 ? needed : wanted * 2;
-    grown =
-        buffer->allocator->realloc_fn(buffer->data, buffer->capacity, wanted, buffer->allocator->user_data);
+    grown = buffer->allocator->alloc_fn(wanted, buffer->allocator->user_data);
     if (!grown) {
         buffer->failed = 1;
         return 0;
     }
+    /* Not realloc: what is left behind may be a secret, and must be wiped. */
+    memset(grown, 0, wanted);
+    if (buffer->size) memcpy(grown, buffer->data, buffer->size);
+    if (buffer->data) tarimg_wipe(buffer->data, buffer->capacity);
+    tarimg_release(buffer->allocator, buffer->data);
     buffer->data = (char *)grown;
     buffer->capacity = wanted;
     return 1;
@@ -1384,13 +1391,18 @@ static int tarimg_next_item(const char **cursor, const char **item, size_t *size
     return 1;
 }
 
-static int tarimg_in_list(const char *list, const char *word) {
+/* The item as the list has it; NULL if it isn't there. Case doesn't matter. */
+static const char *tarimg_find_item(const char *list, const char *word) {
     const char *item;
     size_t size;
     while (tarimg_next_item(&list, &item, &size)) {
-        if (strlen(word) == size && tarimg_equal_bytes_nocase(item, word, size)) return 1;
+        if (strlen(word) == size && tarimg_equal_bytes_nocase(item, word, size)) return item;
     }
-    return 0;
+    return NULL;
+}
+
+static int tarimg_in_list(const char *list, const char *word) {
+    return tarimg_find_item(list, word) != NULL;
 }
 
 /* Length of the valid UTF-8 sequence at `text`, 0 if there is none. */
@@ -4404,6 +4416,10 @@ static unsigned char *tarimg_payload_room(tarimg_payload *payload, size_t size) 
     size_t needed, wanted;
     void *grown;
     if (payload->result != TARASH_IMAGE_OK) return NULL;
+    /* A sink's buffer is emptied rather than grown. */
+    if (payload->sink_open && size > payload->capacity - payload->fill)
+        payload->result = tarimg_sink_flush(payload);
+    if (payload->result != TARASH_IMAGE_OK) return NULL;
     if (!tarimg_add_size(payload->fill, size, &needed)) needed = SIZE_MAX;
     if (needed <= payload->capacity) return payload->data + payload->fill;
     wanted = payload->capacity + payload->capacity / 2;
@@ -4628,6 +4644,7 @@ struct tarash_image_exchange {
     tarimg_link *link;
     struct tarimg_task *task; /* NULL in a dry run */
     tarash_image_phase phase;
+    int is_download;              /* of a result or an input image: carries no credentials */
     const char *speaker;          /* who answers, for messages: the provider, or a download's server */
     tarash_image_request request; /* the link's, with this call's own seed */
     int count;                    /* images wanted of this call */
@@ -4975,6 +4992,8 @@ static tarash_image_result tarimg_read_error(tarash_image_exchange *exchange, co
                *code = tarimg_error_code(exchange->document);
     tarash_image_result result = tarimg_classify(exchange->status, exchange->document, code, message);
     const char *text;
+    /* An expired link says nothing about the request or the key. */
+    if (exchange->is_download && result != TARASH_IMAGE_ERROR_TIMEOUT) result = TARASH_IMAGE_ERROR_HTTP;
     if (!message && !exchange->document) message = plain;
     text = tarimg_format(&exchange->arena, "%s answered HTTP %d%s%s", exchange->speaker, exchange->status,
                          tarimg_is_set(message) ? ": " : "", message ? message : "");
@@ -5216,9 +5235,10 @@ static void tarimg_adapt_ratio(tarimg_link *link) {
         return;
     }
     (void)tarimg_parse_ratio(asked, strlen(asked), &ratio);
-    if (link->width && (takes_size || !takes_ratio)) {
+    if (link->width) {
         if (tarimg_ratio_distance(ratio, (double)link->width / link->height) > 1.01)
             tarimg_warn(link, "aspect_ratio", asked, NULL, "size is set, too, and wins");
+        if (takes_ratio && !takes_size) tarimg_size_to_ratio(link);
         return;
     }
     if (takes_ratio) {
@@ -5228,12 +5248,9 @@ static void tarimg_adapt_ratio(tarimg_link *link) {
         if (request->aspect_ratio && !tarimg_equal(request->aspect_ratio, asked))
             tarimg_warn(link, "aspect_ratio", asked, request->aspect_ratio,
                         "the nearest ratio that this model takes");
-        if (link->width)
-            tarimg_warn(link, "size", tarimg_format(link->arena, "%dx%d", link->width, link->height),
-                        request->aspect_ratio, "this provider takes aspect ratios, not sizes");
         return;
     }
-    if (takes_size && !request->size)
+    if (takes_size)
         tarimg_ratio_to_size(link, asked, ratio);
     else if (!takes_size)
         tarimg_warn(link, "aspect_ratio", asked, NULL, "this provider takes no aspect ratio");
@@ -5254,12 +5271,22 @@ static int tarimg_quality_rank(const char *word, size_t size) {
     return 0;
 }
 
+/* A word in the list's own spelling. */
+static const char *tarimg_listed_word(tarimg_link *link, const char *list, const char *word) {
+    const char *item = tarimg_find_item(list, word);
+    return item ? tarimg_copy_bytes(link->arena, item, strlen(word)) : word;
+}
+
 static void tarimg_adapt_quality(tarimg_link *link) {
     const char *asked = link->request.quality, *list = link->caps->qualities, *item, *best = NULL;
     size_t size, best_size = 0;
     int rank, distance, best_distance = 100;
     if (!asked || !(link->caps->fields & TARASH_IMAGE_FIELD_QUALITY)) return;
-    if (!list || tarimg_in_list(list, asked)) return;
+    if (!list) return;
+    if (tarimg_in_list(list, asked)) {
+        link->request.quality = tarimg_listed_word(link, list, asked);
+        return;
+    }
     link->request.quality = NULL;
     if (tarimg_equal(asked, "auto")) return; /* what leaving it out gives */
     rank = tarimg_quality_rank(asked, strlen(asked));
@@ -5282,7 +5309,8 @@ static void tarimg_adapt_quality(tarimg_link *link) {
 /* A word that must be of the model's list, if it has one. */
 static const char *tarimg_adapt_word(tarimg_link *link, const char *field, const char *asked,
                                      const char *list) {
-    if (!asked || !list || tarimg_in_list(list, asked)) return asked;
+    if (!asked || !list) return asked;
+    if (tarimg_in_list(list, asked)) return tarimg_listed_word(link, list, asked);
     tarimg_warn(link, field, asked, NULL, "this model doesn't take that value");
     return NULL;
 }
@@ -5400,7 +5428,8 @@ static void tarimg_adapt(tarimg_link *link) {
     tarimg_adapt_roles(link);
     request->style = tarimg_adapt_word(link, "style", request->style, caps->styles);
     request->background = tarimg_adapt_word(link, "background", request->background, caps->backgrounds);
-    if (tarimg_equal(request->output_format, "jpg")) request->output_format = "jpeg";
+    if (request->output_format && tarimg_equal_nocase(request->output_format, "jpg"))
+        request->output_format = "jpeg";
     request->output_format =
         tarimg_adapt_word(link, "output_format", request->output_format, caps->output_formats);
     tarimg_adapt_format(link);
@@ -5450,11 +5479,17 @@ static const char *tarimg_openai_response_format(const tarimg_link *link) {
     return link->request.output == TARASH_IMAGE_OUTPUT_URL ? "url" : "b64_json";
 }
 
-static const char *tarimg_compatible_response_format(const tarimg_link *link) {
+static const char *tarimg_compatible_response_format(tarimg_link *link) {
     const tarimg_value *option = tarimg_at(link->options, "response_format");
-    if (option) return option->kind == TARIMG_STRING ? option->text : NULL;
-    if (tarimg_contains_nocase(link->model, "gpt-image")) return NULL;
-    return tarimg_openai_response_format(link);
+    const char *wanted = tarimg_openai_response_format(link), *sent = wanted;
+    if (option)
+        sent = option->kind == TARIMG_STRING ? option->text : NULL;
+    else if (tarimg_contains_nocase(link->model, "gpt-image"))
+        sent = NULL;
+    if (link->request.output == TARASH_IMAGE_OUTPUT_URL && !tarimg_equal(sent, "url"))
+        tarimg_warn(link, "output", "url", sent,
+                    "response_format says otherwise; the server may answer with bytes");
+    return sent;
 }
 
 static tarash_image_result tarimg_openai_build_variation(tarash_image_exchange *exchange) {
@@ -5495,6 +5530,14 @@ static tarash_image_result tarimg_openai_build_images(tarash_image_exchange *exc
     return TARASH_IMAGE_OK;
 }
 
+static void tarimg_openai_check_background(tarash_image_exchange *exchange) {
+    const tarash_image_request *request = &exchange->request;
+    if (!tarimg_equal(request->background, "transparent") || !tarimg_equal(request->output_format, "jpeg"))
+        return;
+    tarimg_warn(exchange->link, "output_format", "jpeg", NULL, "a transparent background needs png or webp");
+    tarimg_remove_member(tarimg_body_object(exchange), "output_format");
+}
+
 static void tarimg_openai_build_stream(tarash_image_exchange *exchange) {
     if (!exchange->link->request.partial_images) return;
     tarimg_set_true(&exchange->arena, tarimg_body_object(exchange), "stream");
@@ -5507,6 +5550,7 @@ static tarash_image_result tarimg_openai_build(tarash_image_exchange *exchange) 
     result = tarimg_openai_build_images(exchange, 1);
     if (result != TARASH_IMAGE_OK) return result;
     tarimg_body_set(exchange, "response_format", tarimg_openai_response_format(exchange->link));
+    tarimg_openai_check_background(exchange);
     tarimg_openai_build_stream(exchange);
     tarimg_add_header(&exchange->arena, &exchange->headers, "OpenAI-Organization",
                       tarimg_option(exchange->link, "organization"));
@@ -5629,6 +5673,11 @@ static tarash_image_result tarimg_xai_build(tarash_image_exchange *exchange) {
         tarimg_body_set(exchange, "resolution",
                         link->width > TARIMG_XAI_1K_EDGE || link->height > TARIMG_XAI_1K_EDGE ? "2k" : "1k");
     if (link->input_count) tarimg_xai_images(exchange);
+    if (link->input_count == 1 && exchange->request.aspect_ratio) {
+        tarimg_warn(link, "aspect_ratio", exchange->request.aspect_ratio, NULL,
+                    "an edit of one image keeps that image's ratio");
+        tarimg_remove_member(tarimg_body_object(exchange), "aspect_ratio");
+    }
     tarimg_body_set(exchange, "response_format", tarimg_openai_response_format(link));
     exchange->image_paths = "data[].b64_json,data[].url";
     return TARASH_IMAGE_OK;
@@ -6131,6 +6180,8 @@ static const tarash_image_provider_info *tarimg_find_row(const char *name) {
 static const tarash_image_capabilities *tarimg_find_caps(const tarash_image_provider_info *row,
                                                          const char *model) {
     size_t i;
+    /* A row of the user's that hides a built-in one has capabilities of its own. */
+    if (tarimg_find_row(row->name) != row) return &row->capabilities;
     for (i = 0; i < TARIMG_MODEL_COUNT; i++) {
         const tarash_image_model_info *info = &tarimg_models[i];
         size_t size = strlen(info->id);
@@ -6288,6 +6339,7 @@ typedef struct tarimg_job {
     int raw_count;
     const char *provider_request_id;
     int http_status; /* of the last reply to a call */
+    const char *token;
     tarash_image_error error;
     tarash_image_response response; /* once it has ended */
 } tarimg_job;
@@ -6946,6 +6998,18 @@ static const char *tarimg_known_providers(tarimg_arena *arena) {
     return names ? names : "";
 }
 
+/* "openai/dall-e-3" at openai itself means dall-e-3; where model names have slashes of their own, they stay. */
+static void tarimg_cut_own_prefix(tarimg_job *job, tarimg_link *link, const char *slash) {
+    const tarash_image_provider *custom;
+    const tarash_image_provider_info *row = tarimg_row_of(job->client, link->config.provider, &custom);
+    size_t size = (size_t)(slash - link->config.model);
+    if (!row || custom || !row->default_model || strchr(row->default_model, '/') || !row->default_model[0])
+        return;
+    if (strlen(row->name) == size && tarimg_equal_bytes_nocase(link->config.model, row->name, size) &&
+        slash[1])
+        link->config.model = slash + 1;
+}
+
 /* Finds the link's row, and cuts the provider off a model such as "openai/dall-e-3" where no provider is
  * given. */
 static tarash_image_result tarimg_resolve_row(tarimg_job *job, tarimg_link *link) {
@@ -6966,6 +7030,7 @@ static tarash_image_result tarimg_resolve_row(tarimg_job *job, tarimg_link *link
                                     "known one (known: %s)",
                                     name, tarimg_known_providers(&job->arena));
     }
+    if (name && slash) tarimg_cut_own_prefix(job, link, slash);
     if (!name && is_mock) name = "mock";
     if (!name)
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
@@ -7299,7 +7364,8 @@ static tarash_image_result tarimg_exchange_build(tarash_image_exchange *exchange
 }
 
 static int tarimg_exchange_has_key(const tarash_image_exchange *exchange, const char *url) {
-    return exchange->link->base_url && tarimg_same_origin(url, exchange->link->base_url);
+    return !exchange->is_download && exchange->link->base_url &&
+           tarimg_same_origin(url, exchange->link->base_url);
 }
 
 /* All header lines of the request, in order; the user's take the place of ours. Credentials and the user's
@@ -7816,6 +7882,38 @@ static curl_socket_t tarimg_on_socket(void *user_data, curlsocktype purpose, str
     return socket(address->family, address->socktype, address->protocol);
 }
 
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* The same for a connection that another job has left open. */
+static int tarimg_on_connected(void *user_data, char *address, char *own_address, int port, int own_port) {
+    tarimg_transfer *transfer = (tarimg_transfer *)user_data;
+    unsigned char bytes[16];
+    int is_private = 1;
+    (void)own_address;
+    (void)port;
+    (void)own_port;
+    if (inet_pton(AF_INET, address, bytes) == 1)
+        is_private = tarimg_is_private_ipv4(bytes);
+    else if (inet_pton(AF_INET6, address, bytes) == 1)
+        is_private = tarimg_is_private_ipv6(bytes);
+    if (!is_private) return CURL_PREREQFUNC_OK;
+    transfer->was_refused = 1;
+    return CURL_PREREQFUNC_ABORT;
+}
+
+static unsigned tarimg_check_reused(tarimg_transfer *transfer) {
+    CURLcode code = curl_easy_setopt(transfer->easy, CURLOPT_PREREQFUNCTION, tarimg_on_connected);
+    /* Built with a newer libcurl than it runs with. */
+    if (code == CURLE_UNKNOWN_OPTION)
+        return (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
+    return (unsigned)code | (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_PREREQDATA, transfer);
+}
+#else
+/* Without a word on kept connections only a new one is certain to be checked. */
+static unsigned tarimg_check_reused(tarimg_transfer *transfer) {
+    return (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
+}
+#endif
+
 static CURL *tarimg_take_handle(tarash_image_client *client) {
     if (client->idle_count) return client->idle[--client->idle_count];
     return curl_easy_init();
@@ -7850,6 +7948,7 @@ static void tarimg_transfer_free(tarimg_transfer *transfer) {
     if (transfer->has_reader) tarimg_reader_free(&transfer->reader);
     tarimg_exchange_free(&transfer->exchange);
     tarimg_arena_free(&transfer->own_arena);
+    tarimg_wipe(transfer->plain, sizeof transfer->plain);
     tarimg_release(&client->allocator, transfer);
 }
 
@@ -7914,6 +8013,7 @@ static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, in
     if (client->proxy) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy);
     if (client->ca_file) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
     if (transfer->is_public_only) {
+        bad |= tarimg_check_reused(transfer);
         bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, tarimg_on_socket);
         bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
     }
@@ -8144,6 +8244,7 @@ static void tarimg_transfer_finish(tarimg_transfer *transfer, CURLcode code) {
     tarimg_redact_text(exchange->link->secrets, error->message);
     tarimg_redact_text(exchange->link->secrets, error->provider_code);
     tarimg_copy_fixed(error->request_id, sizeof error->request_id, tarimg_reply_request_id(exchange));
+    tarimg_redact_text(exchange->link->secrets, error->request_id);
     tarimg_log(transfer->client, exchange->link->secrets, TARASH_IMAGE_LOG_DEBUG,
                "%s: HTTP %d, %llu bytes in %lld ms%s%s", exchange->speaker, exchange->status,
                (unsigned long long)transfer->received,
@@ -8404,6 +8505,7 @@ static void tarimg_task_download(tarimg_task *task) {
         tarimg_exchange_for_task(task, &transfer->exchange);
         transfer->exchange.speaker =
             task->kind == TARIMG_TASK_INPUT ? "the input image's server" : "the result's server";
+        transfer->exchange.is_download = 1;
         transfer->exchange.method = "GET";
         transfer->exchange.accept = "image/*";
         transfer->is_public_only = is_public_only && !tarimg_uses_proxy(job->client, &url);
@@ -8556,7 +8658,7 @@ static void tarimg_task_fail(tarimg_task *task, const tarash_image_error *error)
     tarimg_task *other;
     task->error = *error;
     task->error.retryable = tarimg_is_retryable(error);
-    if (task->is_accepted || task->kind == TARIMG_TASK_DOWNLOAD)
+    if (link->row && (task->is_accepted || task->kind == TARIMG_TASK_DOWNLOAD))
         task->error.delivery = TARASH_IMAGE_DELIVERY_ACCEPTED;
     if (!task->error.provider[0])
         tarimg_copy_fixed(task->error.provider, sizeof task->error.provider, link->provider);
@@ -9032,11 +9134,13 @@ static void tarimg_make_token(const tarimg_job *job, tarimg_buffer *out) {
     tarimg_arena_free(&arena);
 }
 
-static void tarimg_error_token(const tarimg_job *job, tarash_image_error *error) {
+/* The whole token goes into the response, and into the error if it fits. */
+static void tarimg_error_token(tarimg_job *job, tarash_image_error *error) {
     tarimg_buffer token;
     tarimg_buffer_init(&token, &job->client->allocator, 0);
     tarimg_make_token(job, &token);
-    if (!token.failed && token.size && token.size < sizeof error->job_token)
+    if (!token.failed && token.size) job->token = tarimg_copy(&job->storage->arena, token.data);
+    if (job->token && token.size < sizeof error->job_token)
         memcpy(error->job_token, token.data, token.size + 1);
     tarimg_buffer_free(&token);
 }
@@ -9412,12 +9516,14 @@ static void tarimg_fill_response(tarimg_job *job, const tarash_image_error *erro
     tarimg_fill_attempts(job);
     response->raw_response = tarimg_keep_text(arena, &job->raw, job->raw_count > 1);
     response->provider_metadata = job->metadata.size ? tarimg_keep_text(arena, &job->metadata, 0) : "{}";
+    response->job_token = job->token;
     if (error) response->error = *error;
     if (error && error->request_id[0] && !response->provider_request_id)
         response->provider_request_id = tarimg_copy(arena, error->request_id);
     if (arena->failed || job->raw.failed || job->metadata.failed) {
         (void)tarimg_no_memory(&response->error);
         response->status = TARASH_IMAGE_STATUS_FAILED;
+        response->successful_attempt = response->fallback_triggered = 0;
     }
     response->storage = job->storage;
     job->storage = NULL;
@@ -9658,6 +9764,9 @@ static tarash_image_limits tarimg_limits_of(const tarash_image_client_desc *desc
 
 static int tarimg_client_init(tarash_image_client *client, const tarash_image_client_desc *desc) {
     tarimg_arena *arena = &client->arena;
+    if ((desc->user_agent && tarimg_has_control(desc->user_agent)) ||
+        (desc->proxy && tarimg_has_control(desc->proxy)))
+        return 0;
     client->logger = desc->logger;
     client->clock = desc->clock;
     client->has_own_clock = desc->clock.now_ms_fn != NULL;
@@ -10443,9 +10552,9 @@ TARIMG_PUBLIC tarash_image_result tarash_image_job_token(tarash_image_client *cl
         return tarimg_set_error(&out->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "job: doesn't exist, or has been taken already");
     tarimg_buffer_init(&token, &client->allocator, 0);
-    if (found->has_ended)
-        tarimg_append_text(&token, found->response.error.job_token);
-    else
+    if (found->has_ended && found->response.job_token)
+        tarimg_append_text(&token, found->response.job_token);
+    else if (!found->has_ended)
         tarimg_make_token(found, &token);
     if (token.failed)
         result = tarimg_no_memory(&out->error);

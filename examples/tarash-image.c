@@ -6,7 +6,7 @@
    every user of the machine and stay in the shell's history. */
 
 #if !defined(_WIN32) && !defined(_POSIX_C_SOURCE)
-#define _POSIX_C_SOURCE 200809L /* sigaction, isatty, access */
+#define _POSIX_C_SOURCE 200809L /* sigaction, isatty, access, stat */
 #endif
 #define TARASH_IMAGE_IMPLEMENTATION
 #include "tarash_image.h"
@@ -20,16 +20,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #ifdef _WIN32
 #include <fcntl.h>
 #include <io.h>
-#define STDERR_IS_TERMINAL()  (_isatty(_fileno(stderr)) != 0)
-#define IS_WRITABLE_DIR(path) (_access(path, 2) == 0)
+#define STDERR_IS_TERMINAL() (_isatty(_fileno(stderr)) != 0)
+#define MAY_WRITE_IN(path)   (_access(path, 2) == 0)
+#define IS_DIRECTORY(mode)   (((mode)&_S_IFDIR) != 0)
 #else
 #include <unistd.h>
-#define STDERR_IS_TERMINAL()  (isatty(STDERR_FILENO) != 0)
-#define IS_WRITABLE_DIR(path) (access(path, W_OK | X_OK) == 0)
+#define STDERR_IS_TERMINAL() (isatty(STDERR_FILENO) != 0)
+#define MAY_WRITE_IN(path)   (access(path, W_OK | X_OK) == 0)
+#define IS_DIRECTORY(mode)   S_ISDIR(mode)
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
@@ -40,6 +43,12 @@
 
 #define DEFAULT_PATTERN "tarash-{index}.{ext}"
 #define MAX_KEY_FILE    (64 * 1024)
+
+/* What the library takes at most. */
+#define MAX_IMAGES        64
+#define MAX_RETRIES       100
+#define MAX_POLL_ATTEMPTS 1000000
+#define MAX_MILLISECONDS  2000000000
 
 enum exit_status { /* the ones that --help lists */
                    EXIT_DONE = 0,
@@ -521,12 +530,13 @@ static int add_mock_setting(tool *t, const char *name, const char *item, size_t 
     const char *equals = (const char *)memchr(item, '=', length);
     size_t word = (size_t)(equals - item);
     int is_seed = is_word(item, word, "seed"), is_delay = is_word(item, word, "delay");
-    int64_t number = 0;
+    int64_t number = 0, min = is_delay ? 1 : 0, max = is_seed ? INT64_MAX : MAX_MILLISECONDS;
     if (!is_seed && !is_delay && !is_word(item, word, "latency"))
         return refuse(t, TARASH_IMAGE_ERROR_VALIDATION, "--%s: no setting \"%.*s\"", name, (int)word, item);
-    if (!parse_integer(equals + 1, length - word - 1, 0, is_seed ? INT64_MAX : INT_MAX, &number))
-        return refuse(t, TARASH_IMAGE_ERROR_VALIDATION, "--%s: \"%.*s\" needs a whole number, 0 or more",
-                      name, (int)length, item);
+    if (!parse_integer(equals + 1, length - word - 1, min, max, &number))
+        return refuse(t, TARASH_IMAGE_ERROR_VALIDATION,
+                      "--%s: \"%.*s\" needs a whole number from %" PRId64 " to %" PRId64, name, (int)length,
+                      item, min, max);
     if (is_seed) {
         t->mock.seed = (uint64_t)number;
     } else if (is_delay) {
@@ -538,19 +548,24 @@ static int add_mock_setting(tool *t, const char *name, const char *item, size_t 
     return 1;
 }
 
+static int add_mock_item(tool *t, const char *name, const char *item, size_t length) {
+    if (is_word(item, length, "polling"))
+        t->polling.enabled = 1;
+    else if (is_word(item, length, "weighted"))
+        t->mock_weighted = 1;
+    else if (memchr(item, '=', length))
+        return add_mock_setting(t, name, item, length);
+    else
+        return add_mock_outcome(t, name, item, length);
+    return 1;
+}
+
 static int on_mock(tool *t, const char *name, const char *value) {
     t->mocked = 1;
-    while (value && *value) {
+    while (value) {
         size_t length = strcspn(value, ",");
-        if (is_word(value, length, "polling"))
-            t->polling.enabled = 1;
-        else if (is_word(value, length, "weighted"))
-            t->mock_weighted = 1;
-        else if (memchr(value, '=', length) ? !add_mock_setting(t, name, value, length)
-                                            : !add_mock_outcome(t, name, value, length))
-            return 0;
-        value += length;
-        if (*value == ',') value++;
+        if (!add_mock_item(t, name, value, length)) return 0;
+        value = value[length] ? value + length + 1 : NULL;
     }
     return 1;
 }
@@ -571,11 +586,15 @@ static const option options[] = {
     {"aspect-ratio", 0, OPTION_TEXT, AT(request.aspect_ratio), 0, 0, NULL, "W:H", NULL},
     {"quality", 0, OPTION_TEXT, AT(request.quality), 0, 0, NULL, "WORD", "such as low, standard, hd, high"},
     {"style", 0, OPTION_TEXT, AT(request.style), 0, 0, NULL, "WORD", "such as vivid, natural"},
-    {"count", 'n', OPTION_INTEGER, AT(request.n), 1, INT_MAX, NULL, "N", "how many images (default: 1)"},
+    {"count", 'n', OPTION_INTEGER, AT(request.n), 1, MAX_IMAGES, NULL, "N",
+     "how many images, 1 to 64 (default: 1)"},
     {"seed", 0, OPTION_HANDLER, 0, 0, 0, on_seed, "N", NULL},
     {"image", 0, OPTION_HANDLER, 0, 0, 0, on_image, "FILE|URL[=ROLE]",
-     "an image to work from; repeatable. ROLE: reference,\nfirst_frame, last_frame, asset, style"},
-    {"mask", 0, OPTION_HANDLER, 0, 0, 0, on_mask, "FILE", "white marks what to edit"},
+     "an image to work from; repeatable. ROLE: reference,\nfirst_frame, last_frame, asset, style. Where the "
+     "name itself\n"
+     "ends in such a word, add a role: '...?kind=style=reference'"},
+    {"mask", 0, OPTION_HANDLER, 0, 0, 0, on_mask, "FILE",
+     "what to edit. It is sent as it is: transparent marks that\nfor openai and openai_compatible"},
     {"output", 0, OPTION_CHOICE, AT(output), 0, 0, NULL, "auto|bytes|url|base64",
      "auto, bytes: files, see -o. url: prints URLs and writes\nno file, unless the provider has only bytes "
      "to give.\n"
@@ -597,10 +616,10 @@ static const option options[] = {
      "for each link of the chain (default: 120)"},
     {"total-timeout", 0, OPTION_SECONDS, AT(config.total_timeout_ms), 0, 0, NULL, "SECONDS",
      "for the whole chain (default: none)"},
-    {"max-retries", 0, OPTION_INTEGER, AT(max_retries), 0, INT_MAX, NULL, "N",
-     "at the same provider; 0 for none (default: 2)"},
+    {"max-retries", 0, OPTION_INTEGER, AT(max_retries), 0, MAX_RETRIES, NULL, "N",
+     "at the same provider, 0 to 100 (default: 2)"},
     {"poll-interval", 0, OPTION_SECONDS, AT(config.poll_interval_ms), 0, 0, NULL, "SECONDS", "(default: 2)"},
-    {"max-poll-attempts", 0, OPTION_INTEGER, AT(config.max_poll_attempts), 1, INT_MAX, NULL, "N",
+    {"max-poll-attempts", 0, OPTION_INTEGER, AT(config.max_poll_attempts), 1, MAX_POLL_ATTEMPTS, NULL, "N",
      "(default: 60)"},
     {"fallback", 0, OPTION_HANDLER, 0, 0, 0, on_fallback, "PROVIDER/MODEL[@BASE_URL]",
      "whom to ask if that fails; repeatable, tried in order.\nWithout /MODEL: the provider's default model"},
@@ -639,7 +658,8 @@ static const char *const help_tail[] = {
     "second",
     "                             the second, and so on, the last one repeating",
     "  polling, delay=MS          the job is queued and processed first, with that much between (delay "
-    "implies polling)",
+    "implies polling;",
+    "                             default: --poll-interval, or 500)",
     "  latency=MS, seed=N         before each answer; of the choice",
     "SPEC is for the first provider, which is \"mock\" by default; every --fallback draws.",
     "",
@@ -712,22 +732,18 @@ static const char *label(tool *t, const option *o) {
 
 static int set_integer(tool *t, const option *o, const char *value) {
     int64_t number;
-    if (!parse_integer(value, strlen(value), o->min, o->max, &number)) {
-        if (o->max == INT_MAX)
-            return refuse(t, TARASH_IMAGE_ERROR_VALIDATION, "%s: \"%s\" is not a whole number of %d or more",
-                          label(t, o), value, o->min);
+    if (!parse_integer(value, strlen(value), o->min, o->max, &number))
         return refuse(t, TARASH_IMAGE_ERROR_VALIDATION, "%s: \"%s\" is not a whole number from %d to %d",
                       label(t, o), value, o->min, o->max);
-    }
     *(int *)place(t, o) = (int)number;
     return 1;
 }
 
 static int set_seconds(tool *t, const option *o, const char *value) {
     int64_t milliseconds;
-    if (!parse_thousandths(value, strlen(value), INT_MAX, &milliseconds) || milliseconds == 0)
+    if (!parse_thousandths(value, strlen(value), MAX_MILLISECONDS, &milliseconds) || milliseconds == 0)
         return refuse(t, TARASH_IMAGE_ERROR_VALIDATION, "--%s: \"%s\" is not a time from 0.001 to %d seconds",
-                      o->name, value, INT_MAX / 1000);
+                      o->name, value, MAX_MILLISECONDS / 1000);
     *(int *)place(t, o) = (int)milliseconds;
     return 1;
 }
@@ -974,15 +990,35 @@ static void set_sink(tool *t) {
     t->sink.user_data = t;
 }
 
+/* Sets errno if it isn't. */
+static int is_directory(const char *path) {
+    struct stat about;
+    if (stat(path, &about) != 0) return 0;
+    errno = ENOTDIR;
+    return IS_DIRECTORY(about.st_mode);
+}
+
+static int check_path(tool *t, const char *path) {
+    const char *slash = last_slash(path);
+    const char *directory = !slash ? "." : slash == path ? "/" : keep(t, path, (size_t)(slash - path));
+    if (strstr(directory, "{ext}")) return 1; /* not known yet */
+    if (is_directory(directory) && MAY_WRITE_IN(directory)) {
+        if (!(slash && slash[1] == '\0') && !is_directory(path)) return 1;
+        errno = EISDIR;
+    }
+    return refuse(t, TARASH_IMAGE_ERROR_IO, "-o: can't write \"%s\": %s", path, strerror(errno));
+}
+
 /* Better now than after the provider was paid. */
-static int check_directory(tool *t) {
-    const char *slash = t->pattern ? last_slash(t->pattern) : NULL;
-    const char *directory = !slash                ? "."
-                            : slash == t->pattern ? "/"
-                                                  : keep(t, t->pattern, (size_t)(slash - t->pattern));
-    if (t->plan || to_stdout(t) || !wants_files(t) || strchr(directory, '{') || IS_WRITABLE_DIR(directory))
-        return 1;
-    return refuse(t, TARASH_IMAGE_ERROR_IO, "-o: can't write in \"%s\": %s", directory, strerror(errno));
+static int check_paths(tool *t) {
+    int i, fine = 1, perhaps = t->output == TARASH_IMAGE_OUTPUT_URL && t->pattern;
+    if (t->plan || to_stdout(t) || (!wants_files(t) && !perhaps)) return 1;
+    for (i = 0; fine && (i == 0 || i < t->request.n); i++) {
+        char *path = expand_pattern(t->pattern ? t->pattern : DEFAULT_PATTERN, (size_t)i, "{ext}");
+        fine = check_path(t, path);
+        free(path);
+    }
+    return fine;
 }
 
 static int check_output(tool *t) {
@@ -996,7 +1032,7 @@ static int check_output(tool *t) {
     if (several && t->pattern && !strstr(t->pattern, "{index}"))
         return refuse(t, TARASH_IMAGE_ERROR_VALIDATION, "-o: %d images need {index} in the pattern \"%s\"",
                       t->request.n, t->pattern);
-    return check_directory(t);
+    return check_paths(t);
 }
 
 /* ---- from the command line to config and request --------------------------------------------------------
@@ -1036,6 +1072,7 @@ static void set_mock(tool *t) {
     t->mock.kind = t->mock_weighted ? TARASH_IMAGE_MOCK_WEIGHTED : TARASH_IMAGE_MOCK_SCRIPTED;
     t->mock.responses = t->outcomes;
     t->mock.response_count = t->outcome_count;
+    if (t->polling.delay_ms == 0) t->polling.delay_ms = t->config.poll_interval_ms;
     t->mock.polling = t->polling.enabled ? &t->polling : NULL;
     t->config.mock = &t->mock;
 }
@@ -1074,7 +1111,7 @@ static void on_update(const tarash_image_update *update, void *user_data) {
     tarash_image_error error;
     char extra[48], *whole, *path;
     if (!update->partial_image || !wants_files(t) || to_stdout(t)) return;
-    whole = expand_pattern(t->pattern ? t->pattern : DEFAULT_PATTERN, 0,
+    whole = expand_pattern(t->pattern ? t->pattern : DEFAULT_PATTERN, update->image_index,
                            tarash_image_extension(update->partial_image->mime_type));
     snprintf(extra, sizeof extra, ".partial-%lu", (unsigned long)update->partial_image->index + 1);
     path = insert_before_extension(whole, extra);
@@ -1333,7 +1370,7 @@ static void print_json(tool *t, const tarash_image_response *response, const tar
     json_open(&j, NULL, '{');
     json_text(&j, "result", tarash_image_result_name(error->result));
     json_text(&j, "provider", response->provider);
-    json_text(&j, "model", response->model);
+    json_filled(&j, "model", response->model);
     json_text(&j, "request_id", response->request_id);
     json_boolean(&j, "is_mock", response->is_mock);
     json_images(t, &j, response);
@@ -1349,6 +1386,14 @@ static void print_json(tool *t, const tarash_image_response *response, const tar
     putchar('\n');
 }
 
+/* What was made but isn't here: its URL may still work. */
+static void point_at(tool *t, const char *url) {
+    clear_progress(t);
+    fputs("tarash-image: warning: not downloaded: ", stderr);
+    put_clean(stderr, url);
+    fputc('\n', stderr);
+}
+
 static void print_text(tool *t, const tarash_image_response *response) {
     size_t i;
     for (i = 0; i < response->image_count; i++) {
@@ -1360,8 +1405,8 @@ static void print_text(tool *t, const tarash_image_response *response) {
             puts(image->url);
         else if (path && !t->quiet)
             puts(path);
-        else if (!path && !image->data && image->size == 0 && image->url)
-            puts(image->url); /* a resumed job that was asked for URLs */
+        else if (image->size == 0 && image->url && !t->quiet)
+            point_at(t, image->url);
     }
 }
 
@@ -1443,7 +1488,7 @@ static int run_job(tool *t, tarash_image_client *client) {
     int status;
     memset(&response, 0, sizeof response);
     catch_interrupt();
-    job = t->resume ? tarash_image_resume(client, &t->config, t->resume)
+    job = t->resume ? tarash_image_resume_with(client, &t->config, &t->request, t->resume)
                     : tarash_image_submit(client, &t->config, &t->request);
     if (job.id == 0) {
         refuse(t, TARASH_IMAGE_ERROR_OUT_OF_MEMORY, "out of memory");

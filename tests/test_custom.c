@@ -149,7 +149,8 @@ static void submits_polls_and_fetches(void **state) {
         assert_string_equal(log_header(log_entry(log, i), "authorization"), "Bearer " SCENE_KEY);
     cJSON_Delete(log);
     for (i = 0; i < progress.count; i++) {
-        if (progress.steps[i].status == TARASH_IMAGE_STATUS_QUEUED && progress.steps[i].position == 1) queued++;
+        if (progress.steps[i].status == TARASH_IMAGE_STATUS_QUEUED && progress.steps[i].position == 1)
+            queued++;
         if (progress.steps[i].percent == 50 && strcmp(progress.steps[i].message, "step 3") == 0) half++;
     }
     assert_int_equal(queued, 1);
@@ -469,8 +470,8 @@ static void damaged_tokens_are_refused(void **state) {
     resume_of(&p, "tarash1.", TARASH_IMAGE_ERROR_VALIDATION);
     resume_of(&p, "tarash1.!!!", TARASH_IMAGE_ERROR_VALIDATION);
     resume_of(&p, "tarash9.e30", TARASH_IMAGE_ERROR_VALIDATION);
-    resume_of(&p, "tarash1.e30", TARASH_IMAGE_ERROR_VALIDATION);          /* {} */
-    resume_of(&p, "tarash1.W10", TARASH_IMAGE_ERROR_VALIDATION);          /* [] */
+    resume_of(&p, "tarash1.e30", TARASH_IMAGE_ERROR_VALIDATION);                            /* {} */
+    resume_of(&p, "tarash1.W10", TARASH_IMAGE_ERROR_VALIDATION);                            /* [] */
     resume_of(&p, "tarash1.eyJwcm92aWRlciI6InBhaW50ZXIifQ", TARASH_IMAGE_ERROR_VALIDATION); /* only that */
     size = strlen(token);
     for (i = 0; i < size; i++) { /* cut off anywhere */
@@ -514,15 +515,11 @@ static void a_token_belongs_to_its_provider(void **state) {
 /* A forged token can't send the key to another host. */
 static void a_token_does_not_carry_the_key_away(void **state) {
     painter p;
-    tarimg_buffer json;
-    tarash_image_allocator allocator;
     char token[1024], text[512];
     size_t size;
     cJSON *log;
     (void)state;
     painter_start(&p, "forged", NULL);
-    allocator = tarimg_default_allocator();
-    tarimg_buffer_init(&json, &allocator, 0);
     snprintf(text, sizeof text,
              "{\"provider\":\"painter\",\"model\":\"brush-1\",\"jobs\":[{\"id\":\"job-1\","
              "\"poll\":\"http://127.0.0.1:%d/f/forged/jobs/job-1\",\"index\":0,\"count\":1}]}",
@@ -531,7 +528,6 @@ static void a_token_does_not_carry_the_key_away(void **state) {
     size = tarimg_base64_encode((const unsigned char *)text, strlen(text), token + 8);
     token[8 + size] = '\0';
     while (token[7 + size] == '=') token[7 + size--] = '\0';
-    tarimg_buffer_free(&json);
     p.s.config.max_poll_attempts = 2;
     p.s.job = tarash_image_resume(p.s.client, &p.s.config, token);
     finish(&p.s);

@@ -139,8 +139,8 @@ static int falls_back(tarash_image_result error, int http_status, uint32_t fallb
 }
 
 static void the_default_set(void **state) {
-    static const int moving[] = {429, 500, 502, 503, 504}, stopping[] = {400, 402, 404, 405, 409, 410, 413, 418,
-                                                                         425, 501, 505, 507, 511, 529};
+    static const int moving[] = {429, 500, 502, 503, 504},
+                     stopping[] = {400, 402, 404, 405, 409, 410, 413, 418, 425, 501, 505, 507, 511, 529};
     size_t i;
     (void)state;
     assert_true(falls_back(TARASH_IMAGE_ERROR_GENERATION_FAILED, 0, 0));
@@ -187,34 +187,34 @@ static void over_the_wire(void **state) {
         const char *behaviour;
         int moves;
         tarash_image_result result;
-    } cases[] = {{"{\"status\": 400}", 0, TARASH_IMAGE_ERROR_VALIDATION},
-                 {"{\"status\": 401}", 0, TARASH_IMAGE_ERROR_AUTHENTICATION},
-                 {"{\"status\": 402}", 0, TARASH_IMAGE_ERROR_QUOTA_EXCEEDED},
-                 {"{\"status\": 403}", 0, TARASH_IMAGE_ERROR_AUTHENTICATION},
-                 {"{\"status\": 404}", 0, TARASH_IMAGE_ERROR_HTTP},
-                 {"{\"status\": 408}", 1, TARASH_IMAGE_ERROR_TIMEOUT},
-                 {"{\"status\": 409}", 0, TARASH_IMAGE_ERROR_HTTP},
-                 {"{\"status\": 422}", 0, TARASH_IMAGE_ERROR_VALIDATION},
-                 {"{\"status\": 429}", 1, TARASH_IMAGE_ERROR_RATE_LIMITED},
-                 {"{\"status\": 429, \"error_code\": \"insufficient_quota\"}", 1,
-                  TARASH_IMAGE_ERROR_QUOTA_EXCEEDED},
-                 {"{\"status\": 500}", 1, TARASH_IMAGE_ERROR_HTTP},
-                 {"{\"status\": 501}", 0, TARASH_IMAGE_ERROR_HTTP},
-                 {"{\"status\": 502}", 1, TARASH_IMAGE_ERROR_HTTP},
-                 {"{\"status\": 503}", 1, TARASH_IMAGE_ERROR_HTTP},
-                 {"{\"status\": 504}", 1, TARASH_IMAGE_ERROR_HTTP},
-                 {"{\"status\": 524}", 1, TARASH_IMAGE_ERROR_TIMEOUT},
-                 {"{\"moderation\": true}", 0, TARASH_IMAGE_ERROR_CONTENT_MODERATION},
-                 {"{\"moderation\": \"dalle\"}", 0, TARASH_IMAGE_ERROR_CONTENT_MODERATION},
-                 {"{\"status\": 200, \"body\": \"<html>hello</html>\"}", 1, TARASH_IMAGE_ERROR_BAD_RESPONSE},
-                 {"{\"status\": 200, \"body\": \"\"}", 1, TARASH_IMAGE_ERROR_BAD_RESPONSE},
-                 {"{\"status\": 200, \"body\": {\"ok\": true}}", 1, TARASH_IMAGE_ERROR_BAD_RESPONSE},
-                 {"{\"status\": 200, \"body\": {\"data\": []}}", 1, TARASH_IMAGE_ERROR_GENERATION_FAILED},
-                 {"{\"image_result\": {\"bytes\": \"html\"}}", 1, TARASH_IMAGE_ERROR_BAD_RESPONSE},
-                 {"{\"base64\": \"garbage_at:100\"}", 1, TARASH_IMAGE_ERROR_BAD_RESPONSE},
-                 {"{\"reset\": \"before\"}", 1, TARASH_IMAGE_ERROR_CONNECTION},
-                 {"{\"reset\": \"in_body\"}", 1, TARASH_IMAGE_ERROR_CONNECTION},
-                 {"{\"endless_headers\": true}", 0, TARASH_IMAGE_ERROR_TOO_LARGE}};
+    } cases[] = {
+        {"{\"status\": 400}", 0, TARASH_IMAGE_ERROR_VALIDATION},
+        {"{\"status\": 401}", 0, TARASH_IMAGE_ERROR_AUTHENTICATION},
+        {"{\"status\": 402}", 0, TARASH_IMAGE_ERROR_QUOTA_EXCEEDED},
+        {"{\"status\": 403}", 0, TARASH_IMAGE_ERROR_AUTHENTICATION},
+        {"{\"status\": 404}", 0, TARASH_IMAGE_ERROR_HTTP},
+        {"{\"status\": 408}", 1, TARASH_IMAGE_ERROR_TIMEOUT},
+        {"{\"status\": 409}", 0, TARASH_IMAGE_ERROR_HTTP},
+        {"{\"status\": 422}", 0, TARASH_IMAGE_ERROR_VALIDATION},
+        {"{\"status\": 429}", 1, TARASH_IMAGE_ERROR_RATE_LIMITED},
+        {"{\"status\": 429, \"error_code\": \"insufficient_quota\"}", 1, TARASH_IMAGE_ERROR_QUOTA_EXCEEDED},
+        {"{\"status\": 500}", 1, TARASH_IMAGE_ERROR_HTTP},
+        {"{\"status\": 501}", 0, TARASH_IMAGE_ERROR_HTTP},
+        {"{\"status\": 502}", 1, TARASH_IMAGE_ERROR_HTTP},
+        {"{\"status\": 503}", 1, TARASH_IMAGE_ERROR_HTTP},
+        {"{\"status\": 504}", 1, TARASH_IMAGE_ERROR_HTTP},
+        {"{\"status\": 524}", 1, TARASH_IMAGE_ERROR_TIMEOUT},
+        {"{\"moderation\": true}", 0, TARASH_IMAGE_ERROR_CONTENT_MODERATION},
+        {"{\"moderation\": \"dalle\"}", 0, TARASH_IMAGE_ERROR_CONTENT_MODERATION},
+        {"{\"status\": 200, \"body\": \"<html>hello</html>\"}", 1, TARASH_IMAGE_ERROR_BAD_RESPONSE},
+        {"{\"status\": 200, \"body\": \"\"}", 1, TARASH_IMAGE_ERROR_BAD_RESPONSE},
+        {"{\"status\": 200, \"body\": {\"ok\": true}}", 1, TARASH_IMAGE_ERROR_BAD_RESPONSE},
+        {"{\"status\": 200, \"body\": {\"data\": []}}", 1, TARASH_IMAGE_ERROR_GENERATION_FAILED},
+        {"{\"image_result\": {\"bytes\": \"html\"}}", 1, TARASH_IMAGE_ERROR_BAD_RESPONSE},
+        {"{\"base64\": \"garbage_at:100\"}", 1, TARASH_IMAGE_ERROR_BAD_RESPONSE},
+        {"{\"reset\": \"before\"}", 1, TARASH_IMAGE_ERROR_CONNECTION},
+        {"{\"reset\": \"in_body\"}", 1, TARASH_IMAGE_ERROR_CONNECTION},
+        {"{\"endless_headers\": true}", 0, TARASH_IMAGE_ERROR_TOO_LARGE}};
     size_t i;
     (void)state;
     for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -257,7 +257,8 @@ static void a_bad_config_anywhere_is_found_before_anything_is_sent(void **state)
 
 /* ---- where a second bill is possible ---- */
 
-static size_t attempts_with(const char *script, tarash_image_on_unknown first, tarash_image_on_unknown second) {
+static size_t attempts_with(const char *script, tarash_image_on_unknown first,
+                            tarash_image_on_unknown second) {
     scene s;
     tarash_image_config links[2];
     size_t attempts;
@@ -434,9 +435,8 @@ static void attempts_are_recorded(void **state) {
     const tarash_image_attempt *attempt;
     int64_t wall = (int64_t)time(NULL) * 1000;
     (void)state;
-    scene_start(&s, "recorded", "[{\"status\": 503, \"times\": 2}]");
+    scene_start(&s, "recorded", NULL);
     second = s.config;
-    second.model = NULL;
     second.model = "dall-e-3";
     s.request.size = "1024x1024";
     s.config.max_retries = 1;
@@ -518,10 +518,11 @@ static void nothing_of_a_failed_link_is_left(void **state) {
     tarash_image_config second;
     char url[256];
     (void)state;
-    scene_start(&s, "left-over",
-                "[{\"jobs\": {\"fail\": true, \"polls\": 0}},"
-                " {\"method\": \"POST\", \"path_contains\": \"openai\", \"image_result\": {\"size\": \"8x8\"},"
-                "  \"merge\": {\"created\": null}, \"headers\": {\"x-request-id\": null}}]");
+    scene_start(
+        &s, "left-over",
+        "[{\"jobs\": {\"fail\": true, \"polls\": 0}},"
+        " {\"method\": \"POST\", \"path_contains\": \"openai\", \"image_result\": {\"size\": \"8x8\"},"
+        "  \"merge\": {\"created\": null}, \"headers\": {\"x-request-id\": null}}]");
     jobs_service_open(&service);
     second = s.config;
     second.base_url = server_api_url(url, sizeof url, "left-over", "openai/v1");
@@ -545,9 +546,11 @@ static void nothing_of_a_failed_link_is_left(void **state) {
 static void a_stale_connection_costs_nothing(void **state) {
     scene s;
     cJSON *log;
+    struct timespec moment = {0, 100000000};
     (void)state;
     scene_start(&s, "stale", "[{\"close_idle\": true}]");
     assert_result(run(&s), TARASH_IMAGE_OK);
+    nanosleep(&moment, NULL); /* the end of the connection must have arrived */
     assert_result(run(&s), TARASH_IMAGE_OK);
     assert_int_equal(control_posts("stale"), 2);
     log = control_log("stale");
@@ -607,7 +610,7 @@ static void a_post_without_a_body_is_never_sent_twice(void **state) {
     tarash_image_provider provider;
     (void)state;
     scene_start(&s, "stale-bare",
-                "[{\"status\": 200, \"close_idle\": \"on_next_request\","
+                "[{\"status\": 200, \"close_idle\": \"on_next_request\", \"times\": -1, \"method\": \"POST\","
                 " \"body\": {\"url\": \"{FILES}/f/stale-bare/static/8x8.png\"}}]");
     memset(&provider, 0, sizeof provider);
     provider.name = "bare";
@@ -618,10 +621,12 @@ static void a_post_without_a_body_is_never_sent_twice(void **state) {
     s.config.provider = "bare";
     s.config.model = NULL;
     assert_result(run(&s), TARASH_IMAGE_OK);
-    (void)run(&s);
+    /* It may fail, or go out on a new connection; it may not go out twice. */
+    if (run(&s) == TARASH_IMAGE_ERROR_CONNECTION)
+        assert_delivery(s.response.error.delivery, TARASH_IMAGE_DELIVERY_UNKNOWN);
+    else
+        assert_result(s.response.error.result, TARASH_IMAGE_OK);
     assert_int_equal(control_posts("stale-bare"), 2);
-    assert_result(s.response.error.result, TARASH_IMAGE_ERROR_CONNECTION);
-    assert_delivery(s.response.error.delivery, TARASH_IMAGE_DELIVERY_UNKNOWN);
     scene_close(&s);
 }
 

@@ -1,7 +1,7 @@
 /* Sniffing, completeness, the PNG writer and masks. What it writes is unpacked by zlib. */
 /* LIBS: -lz */
 #define TARASH_IMAGE_IMPLEMENTATION
-#include "../tarash_image.h"
+#include "support.h"
 
 #include <limits.h>
 #include <setjmp.h>
@@ -230,6 +230,30 @@ static void test_sniff_survives_changed_bytes(void **state) {
             }
             free(copy);
         }
+}
+
+/* Files of real programs: known from their first bytes, complete with their last one. */
+static void test_sniff_of_real_files(void **state) {
+    const struct {
+        const unsigned char *data;
+        size_t size;
+        const char *mime_type;
+    } files[] = {{tiny_png, tiny_png_size, "image/png"},
+                 {tiny_mask_png, tiny_mask_png_size, "image/png"},
+                 {tiny_jpeg, tiny_jpeg_size, "image/jpeg"},
+                 {tiny_webp, tiny_webp_size, "image/webp"}};
+    size_t i, size;
+    (void)state;
+    for (i = 0; i < sizeof files / sizeof files[0]; ++i) {
+        for (size = 0; size <= files[i].size; ++size) {
+            unsigned char *copy = exact_copy(files[i].data, size);
+            tarimg_media found = tarimg_sniff(copy, size);
+            if (!tarimg_sniff_needs_more(copy, size)) assert_media("tiny", found, files[i].mime_type, 4, 4);
+            if (found.mime_type) assert_int_equal(tarimg_is_complete(copy, size), size == files[i].size);
+            free(copy);
+        }
+        assert_false(tarimg_sniff_needs_more(files[i].data, files[i].size));
+    }
 }
 
 static void test_sniff_of_nothing(void **state) {
@@ -600,6 +624,37 @@ static void test_png_is_deterministic(void **state) {
     free(p.pixels);
 }
 
+/* One byte per pixel either way: what differs is the colour type, and the palette in front of the pixels. */
+static void test_png_with_a_palette(void **state) {
+    static unsigned char palette[TARIMG_PNG_COLOURS * 3];
+    picture p = new_picture(200, 100, 1, SPARSE);
+    unsigned char *scratch = (unsigned char *)malloc(tarimg_png_scratch_size(200, 1));
+    blob grey = new_blob(), coloured = new_blob();
+    size_t i;
+    (void)state;
+    assert_non_null(scratch);
+    for (i = 0; i < sizeof palette; ++i) palette[i] = (unsigned char)(i * 7 + 3);
+    assert_int_equal(write_picture(&p, &grey), 0);
+    assert_int_equal(
+        tarimg_png_write_colours(200, 100, 1, palette, give_row, &p, scratch, take_bytes, &coloured), 0);
+    assert_int_equal(coloured.size, grey.size + 12 + sizeof palette);
+    assert_memory_equal(coloured.data, grey.data, 24); /* up to the size */
+    assert_int_equal(grey.data[25], 0);
+    assert_int_equal(coloured.data[25], 3);
+    assert_memory_equal(coloured.data + 33, "\0\0\3\0PLTE", 8);
+    assert_memory_equal(coloured.data + 41, palette, sizeof palette);
+    assert_int_equal(crc32(0, coloured.data + 12, 17), tarimg_png_crc(coloured.data + 12, 17));
+    for (i = 0; i < 4; ++i)
+        assert_int_equal(coloured.data[41 + sizeof palette + i],
+                         crc32(0, coloured.data + 37, 4 + sizeof palette) >> (24 - 8 * i) & 0xFF);
+    assert_memory_equal(coloured.data + 33 + 12 + sizeof palette, grey.data + 33, grey.size - 33);
+    assert_media("coloured", tarimg_sniff(coloured.data, coloured.size), "image/png", 200, 100);
+    free(scratch);
+    free(grey.data);
+    free(coloured.data);
+    free(p.pixels);
+}
+
 static void test_png_passes_failures_on(void **state) {
     picture p = new_picture(300, 100, 3, NOISE);
     size_t limit;
@@ -732,6 +787,7 @@ int main(void) {
         cmocka_unit_test(test_sniff_knows_each_format),
         cmocka_unit_test(test_sniff_settled_answers_stay),
         cmocka_unit_test(test_sniff_survives_changed_bytes),
+        cmocka_unit_test(test_sniff_of_real_files),
         cmocka_unit_test(test_sniff_of_nothing),
         cmocka_unit_test(test_sniff_asks_for_more_only_as_long_as_it_helps),
         cmocka_unit_test(test_sniff_survives_noise),
@@ -745,6 +801,7 @@ int main(void) {
         cmocka_unit_test(test_png_of_awkward_sizes),
         cmocka_unit_test(test_png_packs_what_is_smooth),
         cmocka_unit_test(test_png_is_deterministic),
+        cmocka_unit_test(test_png_with_a_palette),
         cmocka_unit_test(test_png_passes_failures_on),
         cmocka_unit_test(test_png_refuses_bad_arguments),
         cmocka_unit_test(test_masks_take_each_form),

@@ -583,23 +583,24 @@ static void test_texts_are_copied_at_submit(void **state) {
 static void test_errors(void **state) {
     static const struct {
         tarash_image_result result;
-        int status, retryable;
+        int status, retryable, retries;
+        tarash_image_delivery delivery;
     } cases[] = {
-        {TARASH_IMAGE_ERROR_VALIDATION, 400, 0},
-        {TARASH_IMAGE_ERROR_UNSUPPORTED, 0, 0},
-        {TARASH_IMAGE_ERROR_CONTENT_MODERATION, 400, 0},
-        {TARASH_IMAGE_ERROR_AUTHENTICATION, 401, 0},
-        {TARASH_IMAGE_ERROR_RATE_LIMITED, 429, 1},
-        {TARASH_IMAGE_ERROR_QUOTA_EXCEEDED, 402, 0},
-        {TARASH_IMAGE_ERROR_HTTP, 500, 1},
-        {TARASH_IMAGE_ERROR_GENERATION_FAILED, 0, 1},
-        {TARASH_IMAGE_ERROR_CONNECTION, 0, 1},
-        {TARASH_IMAGE_ERROR_TIMEOUT, 0, 1},
-        {TARASH_IMAGE_ERROR_BAD_RESPONSE, 0, 1},
-        {TARASH_IMAGE_ERROR_TOO_LARGE, 0, 0},
-        {TARASH_IMAGE_ERROR_CANCELLED, 0, 0},
-        {TARASH_IMAGE_ERROR_IO, 0, 0},
-        {TARASH_IMAGE_ERROR_OUT_OF_MEMORY, 0, 0},
+        {TARASH_IMAGE_ERROR_VALIDATION, 400, 0, 0, TARASH_IMAGE_DELIVERY_REJECTED},
+        {TARASH_IMAGE_ERROR_UNSUPPORTED, 0, 0, 0, TARASH_IMAGE_DELIVERY_REJECTED},
+        {TARASH_IMAGE_ERROR_CONTENT_MODERATION, 400, 0, 0, TARASH_IMAGE_DELIVERY_REJECTED},
+        {TARASH_IMAGE_ERROR_AUTHENTICATION, 401, 0, 0, TARASH_IMAGE_DELIVERY_REJECTED},
+        {TARASH_IMAGE_ERROR_RATE_LIMITED, 429, 1, 2, TARASH_IMAGE_DELIVERY_REJECTED},
+        {TARASH_IMAGE_ERROR_QUOTA_EXCEEDED, 402, 0, 0, TARASH_IMAGE_DELIVERY_REJECTED},
+        {TARASH_IMAGE_ERROR_HTTP, 500, 1, 2, TARASH_IMAGE_DELIVERY_REJECTED},
+        {TARASH_IMAGE_ERROR_GENERATION_FAILED, 0, 1, 0, TARASH_IMAGE_DELIVERY_REJECTED},
+        {TARASH_IMAGE_ERROR_CONNECTION, 0, 1, 2, TARASH_IMAGE_DELIVERY_NOT_SENT},
+        {TARASH_IMAGE_ERROR_TIMEOUT, 0, 1, 0, TARASH_IMAGE_DELIVERY_UNKNOWN},
+        {TARASH_IMAGE_ERROR_BAD_RESPONSE, 0, 1, 0, TARASH_IMAGE_DELIVERY_UNKNOWN},
+        {TARASH_IMAGE_ERROR_TOO_LARGE, 0, 0, 0, TARASH_IMAGE_DELIVERY_REJECTED},
+        {TARASH_IMAGE_ERROR_CANCELLED, 0, 0, 0, TARASH_IMAGE_DELIVERY_REJECTED},
+        {TARASH_IMAGE_ERROR_IO, 0, 0, 0, TARASH_IMAGE_DELIVERY_REJECTED},
+        {TARASH_IMAGE_ERROR_OUT_OF_MEMORY, 0, 0, 0, TARASH_IMAGE_DELIVERY_REJECTED},
     };
     size_t i;
     (void)state;
@@ -632,14 +633,9 @@ static void test_errors(void **state) {
             assert_int_equal(s.response.attempts[0].http_status, cases[i].status);
             assert_string_equal(s.response.error.provider, "mock");
             retries = s.response.attempts[0].retries;
-            if (cases[i].status == 429 || cases[i].status == 500) {
-                assert_int_equal(s.response.error.delivery, TARASH_IMAGE_DELIVERY_REJECTED);
-                assert_int_equal(retries, 2);
-            } else if (cases[i].status) {
-                assert_int_equal(s.response.error.delivery, TARASH_IMAGE_DELIVERY_REJECTED);
-                assert_int_equal(retries, 0);
-            } else if (cases[i].result != TARASH_IMAGE_ERROR_CONNECTION && retries != 0)
-                fail_msg("%s: %d retries", tarash_image_result_name(cases[i].result), retries);
+            if (retries != cases[i].retries || s.response.error.delivery != cases[i].delivery)
+                fail_msg("%s: %d retries, %s", tarash_image_result_name(cases[i].result), retries,
+                         tarash_image_delivery_name(s.response.error.delivery));
             assert_true(retries == 0 ? s.took == 0 : s.took > 0);
             scene_end(&s);
         }

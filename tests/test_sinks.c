@@ -98,9 +98,9 @@ static void assert_same_as_memory(scene *s, const unsigned char *data, size_t si
 }
 
 static void functions_get_the_image(void **state) {
-    static const char *const scripts[] = {"[{}]", "[{\"image_result\": {\"url\": true}}]",
-                                          "[{\"trickle\": {\"chunk\": 300, \"every_ms\": 1}}]",
-                                          "[{\"image_result\": {\"bytes\": \"gif\", \"size\": \"512x512\"}}]"};
+    static const char *const scripts[] = {
+        "[{}]", "[{\"image_result\": {\"url\": true}}]", "[{\"trickle\": {\"chunk\": 300, \"every_ms\": 1}}]",
+        "[{\"image_result\": {\"bytes\": \"gif\", \"size\": \"512x512\"}}]"};
     size_t i;
     (void)state;
     for (i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
@@ -219,12 +219,14 @@ static void a_file_is_replaced_whole(void **state) {
 
 static void nothing_is_left_of_a_failure(void **state) {
     static const char *const scripts[] = {
-        "[{\"reset\": \"in_body\"}]", "[{\"base64\": \"garbage_at:2000\"}]",
+        "[{\"reset\": \"in_body\"}]",
+        "[{\"base64\": \"garbage_at:2000\"}]",
         "[{\"image_result\": {\"size\": \"512x512\"}, \"close_after_bytes\": 3000}]",
         "[{\"image_result\": {\"url\": true}}, {\"where\": \"files\", \"times\": -1, \"close_after_bytes\": "
         "800}]",
         "[{\"image_result\": {\"url\": true}}, {\"where\": \"files\", \"status\": 404, \"times\": -1}]",
-        "[{\"image_result\": {\"bytes\": \"html\"}}]", "[{\"image_result\": {\"bytes\": \"empty\"}}]"};
+        "[{\"image_result\": {\"bytes\": \"html\"}}]",
+        "[{\"image_result\": {\"bytes\": \"empty\"}}]"};
     size_t i;
     (void)state;
     for (i = 0; i < sizeof scripts / sizeof scripts[0]; i++) {
@@ -304,8 +306,9 @@ static void the_next_link_opens_again(void **state) {
     tarash_image_sink sink;
     tarash_image_config second;
     (void)state;
-    scene_start(&s, "reopened", "[{\"image_result\": {\"size\": \"1024x1024\"}, \"close_after_bytes\": 6000},"
-                                " {\"image_result\": {\"size\": \"64x64\"}}]");
+    scene_start(&s, "reopened",
+                "[{\"image_result\": {\"size\": \"1024x1024\"}, \"close_after_bytes\": 6000},"
+                " {\"image_result\": {\"size\": \"64x64\"}}]");
     second = s.config;
     s.config.fallbacks = &second;
     s.config.fallback_count = 1;
@@ -377,7 +380,8 @@ static void memory_is_constant(void **state) {
             recorder r;
             tarash_image_sink sink;
             scene_start(&s, "constant", NULL);
-            assert_int_equal(control_scriptf("constant", "[{\"image_result\": {\"bytes\": \"gif\", \"size\": \"%s\"%s}}]",
+            assert_int_equal(control_scriptf("constant",
+                                             "[{\"image_result\": {\"bytes\": \"gif\", \"size\": \"%s\"%s}}]",
                                              big ? "2048x2048" : "512x512", kinds[i]),
                              0);
             recorder_init(&r, &sink);

@@ -600,6 +600,10 @@ static const body_row openai_rows[] = {
                            "chse \"und\" \\ \t\n\x01 \xF0\x9F\xA6\x8A / <b>"},
      .body = "{\"model\":\"gpt-image-2.5-flare\",\"prompt\":\"F\xC3\xBC"
              "chse \\\"und\\\" \\\\ \\t\\n\\u0001 \xF0\x9F\xA6\x8A / <b>\"}"},
+    {.name = "openai: words in capitals",
+     .request = {.quality = "High", .background = "OPAQUE", .output_format = "PNG"},
+     .body = "{\"model\":\"gpt-image-2.5-flare\"," P
+             ",\"quality\":\"high\",\"background\":\"opaque\",\"output_format\":\"png\"}"},
     {.name = "openai: previews ask for a stream",
      .request = {.partial_images = 2},
      .body = "{\"model\":\"gpt-image-2.5-flare\"," P ",\"stream\":true,\"partial_images\":2}"},
@@ -689,6 +693,11 @@ static const body_row xai_rows[] = {
      .body = "{" XAI_BODY ",\"quality\":\"medium\"}", .warnings = "quality=high>medium"},
     {XAI, .name = "xai: hd is medium", .request = {.quality = "hd"},
      .body = "{" XAI_BODY ",\"quality\":\"medium\"}", .warnings = "quality=hd>medium"},
+    {XAI, .name = "xai: size wins over the ratio", .request = {.size = "1024x768", .aspect_ratio = "16:9"},
+     .body = "{" XAI_BODY ",\"aspect_ratio\":\"4:3\",\"resolution\":\"1k\"}",
+     .warnings = "aspect_ratio=16:9>; size=1024x768>4:3"},
+    {XAI, .name = "xai: words in capitals", .request = {.quality = "LOW"},
+     .body = "{" XAI_BODY ",\"quality\":\"low\"}"},
     {XAI, .name = "xai: what it lacks",
      .request = {.style = "vivid",
                  .negative_prompt = "blur",
@@ -1860,6 +1869,8 @@ static const spelling_row spelling_rows[] = {
      "indoxrouter", "google/imagen-4", "google/imagen-4"},
     {"spelling: atoma/black-forest-labs/x", NULL, "atoma/black-forest-labs/x", "atoma", "atoma",
      "black-forest-labs/x", "black-forest-labs/x"},
+    {"spelling: the provider twice", "openai", "openai/dall-e-3", "openai/v1", "openai", "dall-e-3",
+     "dall-e-3"},
     {"spelling: a provider, and a model that begins like one", "indoxrouter", "openai/gpt-image-2",
      "indoxrouter", "indoxrouter", "openai/gpt-image-2", "openai/gpt-image-2"},
 };
