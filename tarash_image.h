@@ -96,7 +96,7 @@
                   408, 502, 504, an unreadable 200            unless on_unknown says STOP
        ACCEPTED   the provider has a job, or made the images  only its polls and downloads are tried again
      The chain moves on after GENERATION_FAILED, TIMEOUT, CONNECTION, RATE_LIMITED, BAD_RESPONSE, and HTTP 429,
-     500, 502, 503, 504; it stops on anything else. fallback_on replaces that rule. A(B(C), D) is tried in the
+     500, 502, 503, 504; it stops on anything else. A reply's x-should-retry header goes before the status. fallback_on replaces that rule. A(B(C), D) is tried in the
      order A, B, C, D. A wait that would outlast the time left is not begun.
      error.job_token, or tarash_image_job_token, brings back a job that was paid for: tarash_image_resume.
 
@@ -410,8 +410,9 @@ typedef struct tarash_image_config {
     const tarash_image_mock *mock;               /* used instead of the provider where mock->enabled */
     const struct tarash_image_config *fallbacks; /* tried in order, each with its own fallbacks first */
     size_t fallback_count;
-    uint32_t fallback_on; /* TARASH_IMAGE_BIT(...) | ...; 0 = as the config that holds this one, and at the
-                             top the rule above */
+    uint32_t
+        fallback_on; /* TARASH_IMAGE_BIT(...) | ...: the results after which the chain moves on; 0 = as the config that holds
+                             this one, and at the top the rule above. CANCELLED and OUT_OF_MEMORY always end it */
     tarash_image_on_unknown
         on_unknown;              /* (default: as the config that holds this one, and FALLBACK at the top) */
     const char *provider_config; /* JSON object, see PROVIDERS */
@@ -1369,8 +1370,8 @@ static int tarimg_begins_nocase(const char *text, const char *prefix) {
 }
 
 static int tarimg_contains_nocase(const char *text, const char *part) {
-    size_t size = strlen(part);
-    for (; text && strlen(text) >= size; text++) {
+    size_t size = strlen(part), left = text ? strlen(text) : 0;
+    for (; left >= size && left; text++, left--) {
         if (tarimg_equal_bytes_nocase(text, part, size)) return 1;
     }
     return 0;
@@ -4637,6 +4638,7 @@ typedef struct tarimg_found { /* an image that a reply holds */
     const char *revised_prompt;
     int has_seed;
     int64_t seed;
+    int64_t number; /* the provider's own, -1 = none */
     struct tarimg_found *next;
 } tarimg_found;
 
@@ -4828,6 +4830,7 @@ static const char *tarimg_reply_header(const tarash_image_exchange *exchange, co
 static tarimg_found *tarimg_add_found(tarash_image_exchange *exchange) {
     tarimg_found *found = (tarimg_found *)tarimg_take(&exchange->arena, sizeof *found);
     if (!found) return NULL;
+    found->number = -1;
     if (exchange->last_found)
         exchange->last_found->next = found;
     else
@@ -4861,7 +4864,10 @@ static tarash_image_result tarimg_open_payload(tarash_image_exchange *exchange, 
     payload = (tarimg_payload *)tarimg_take(&exchange->arena, sizeof *payload);
     if (!payload) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
     tarimg_payload_init(payload, exchange->allocator, exchange->max_image_bytes, exchange->expected_bytes);
-    payload->sink = exchange->sink;
+    /* More images than this call was asked for would take the place of another call's. */
+    if (exchange->payload_count < (size_t)exchange->count ||
+        exchange->link->per_call >= exchange->link->count)
+        payload->sink = exchange->sink;
     payload->index = exchange->first_index + exchange->payload_count;
     payload->unique = exchange->unique + exchange->payload_count;
     payload->path_arena = &exchange->arena;
@@ -5039,8 +5045,10 @@ static tarash_image_result tarimg_read_image_list(tarash_image_exchange *exchang
             found = tarimg_add_image(exchange, tarimg_at(item, "url"));
         else if (tarimg_is_set(url))
             found->url = tarimg_copy(&exchange->arena, url);
-        if (found)
+        if (found) {
             found->revised_prompt = tarimg_copy(&exchange->arena, tarimg_text_at(item, "revised_prompt"));
+            (void)tarimg_integer_at(item, "index", &found->number);
+        }
         if (tarimg_is_false_at(item, "respect_moderation")) blocked = 1;
     }
     if (exchange->found) return TARASH_IMAGE_OK;
@@ -6309,7 +6317,9 @@ typedef struct tarimg_job {
     struct tarash_image_client *client;
     uint32_t id;
     int has_ended, is_running, cancel_requested, was_cancelled;
-    tarimg_arena arena; /* configs, request, adapted requests: wiped at the end */
+    int is_awaited;      /* by a blocking call */
+    int has_final_event; /* not yet dispatched */
+    tarimg_arena arena;  /* configs, request, adapted requests: wiped at the end */
     tarimg_link *links;
     size_t link_count, current;
     tarash_image_request request;
@@ -6546,6 +6556,15 @@ static tarash_image_result tarimg_check_config_numbers(tarash_image_error *error
     return TARASH_IMAGE_OK;
 }
 
+static int tarimg_is_header_name(const char *name) {
+    const char *c;
+    for (c = name; *c; c++) {
+        if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7F || strchr("()<>@,;:\\\"/[]?={}", *c))
+            return 0;
+    }
+    return c > name;
+}
+
 static tarash_image_result tarimg_check_headers(tarash_image_error *error,
                                                 const tarash_image_config *config) {
     static const char reserved[] = "host,content-length,transfer-encoding,connection,expect,content-type";
@@ -6554,16 +6573,14 @@ static tarash_image_result tarimg_check_headers(tarash_image_error *error,
         return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "headers: is NULL, but header_count is not 0");
     for (i = 0; i < config->header_count; i++) {
-        const char *name = config->headers[i].name, *value = config->headers[i].value, *c;
+        const char *name = config->headers[i].name, *value = config->headers[i].value;
         if (!tarimg_is_set(name) || !value)
             return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
                                     "headers[%llu]: needs a name and a value", (unsigned long long)i);
-        for (c = name; *c; c++) {
-            if ((unsigned char)*c <= 0x20 || (unsigned char)*c >= 0x7F || strchr("()<>@,;:\\\"/[]?={}", *c))
-                return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
-                                        "headers[%llu]: the name has a character that header names don't",
-                                        (unsigned long long)i);
-        }
+        if (!tarimg_is_header_name(name))
+            return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                    "headers[%llu]: the name has a character that header names don't",
+                                    (unsigned long long)i);
         if (tarimg_has_control(value))
             return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
                                     "headers[%llu]: the value has a control character in it",
@@ -6806,6 +6823,9 @@ static tarash_image_result tarimg_resolve_data_url(tarimg_job *job, const char *
     if (result != TARASH_IMAGE_OK)
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "%s: the data: URL is not valid base64, or too large", out->field);
+    if (payload.fill == 0)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "%s: the data: URL holds no bytes", out->field);
     tarimg_describe_input(&job->arena, out, payload.data, payload.fill);
     return TARASH_IMAGE_OK;
 }
@@ -7030,7 +7050,7 @@ static tarash_image_result tarimg_resolve_row(tarimg_job *job, tarimg_link *link
                                     "known one (known: %s)",
                                     name, tarimg_known_providers(&job->arena));
     }
-    if (name && slash) tarimg_cut_own_prefix(job, link, slash);
+    if (link->config.provider && slash) tarimg_cut_own_prefix(job, link, slash);
     if (!name && is_mock) name = "mock";
     if (!name)
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
@@ -7175,7 +7195,10 @@ static void tarimg_copy_headers(tarimg_job *job, tarimg_link *link) {
     for (i = 0; i < count; i++) {
         copies[i].name = tarimg_copy(&job->arena, given[i].name);
         copies[i].value = tarimg_copy(&job->arena, given[i].value);
-        if (tarimg_is_secret_name(given[i].name)) tarimg_add_secret(job, given[i].value);
+        if (!tarimg_is_secret_name(given[i].name)) continue;
+        tarimg_add_secret(job, given[i].value);
+        /* "Bearer X": X alone is as secret. */
+        if (strrchr(given[i].value, ' ')) tarimg_add_secret(job, strrchr(given[i].value, ' ') + 1);
     }
     link->config.headers = copies;
 }
@@ -7536,6 +7559,7 @@ static tarash_image_result tarimg_try_link(tarimg_job *job, tarimg_link *link) {
 
 static tarash_image_result tarimg_check_strict(tarimg_job *job, tarimg_link *link) {
     const tarimg_note *note;
+    for (note = link->notes; note; note = note->next) tarimg_redact_text(job->secrets, note->warning.asked);
     if (!job->request.strict) return TARASH_IMAGE_OK;
     for (note = link->notes; note; note = note->next) {
         const tarash_image_warning *warning = &note->warning;
@@ -7713,6 +7737,7 @@ static int tarimg_event_whole(void *context) {
     if (exchange->stream_done || is_mark) return 1;
     if (!tarimg_reader_finish(&transfer->reader)) return 0;
     exchange->document = transfer->reader.root;
+    tarimg_redact_value(exchange->link->secrets, exchange->document);
     exchange->is_preview = 0;
     if (exchange->link->adapter->event_fn && exchange->link->adapter->event_fn(exchange) != TARASH_IMAGE_OK)
         return 0;
@@ -7730,7 +7755,11 @@ static int tarimg_feed_events(tarimg_transfer *transfer, const char *text, size_
     handler.data_fn = tarimg_event_data;
     handler.event_fn = tarimg_event_whole;
     handler.context = transfer;
-    if (tarimg_sse_feed(&transfer->sse, &handler, text, size)) return 1;
+    if (tarimg_sse_feed(&transfer->sse, &handler, text, size)) {
+        /* The image is here: whatever follows, or goes wrong, cannot take it away any more. */
+        transfer->has_enough = transfer->exchange.stream_done;
+        return !transfer->has_enough;
+    }
     if (transfer->exchange.error.result != TARASH_IMAGE_OK)
         tarimg_break(transfer, transfer->exchange.error.result, transfer->exchange.error.message);
     else
@@ -7858,6 +7887,7 @@ static size_t tarimg_on_header(char *data, size_t one, size_t size, void *user_d
     while (*value == ' ' || *value == '\t') value++;
     for (length = strlen(value); length && (value[length - 1] == ' ' || value[length - 1] == '\t'); length--)
         value[length - 1] = '\0';
+    tarimg_redact_text(exchange->link->secrets, value);
     tarimg_add_header(&exchange->arena, &exchange->reply_headers, text, value);
     return size;
 }
@@ -8657,7 +8687,7 @@ static void tarimg_task_fail(tarimg_task *task, const tarash_image_error *error)
     const tarimg_link *link = &job->links[job->current];
     tarimg_task *other;
     task->error = *error;
-    task->error.retryable = tarimg_is_retryable(error);
+    task->error.retryable = tarimg_advised(task) ? tarimg_advised(task) > 0 : tarimg_is_retryable(error);
     if (link->row && (task->is_accepted || task->kind == TARIMG_TASK_DOWNLOAD))
         task->error.delivery = TARASH_IMAGE_DELIVERY_ACCEPTED;
     if (!task->error.provider[0])
@@ -8797,12 +8827,16 @@ static void tarimg_append_document(tarimg_job *job, const tarimg_value *document
     tarimg_write_json(&job->raw, document, tarimg_write_payload, NULL);
 }
 
+static void tarimg_add_tokens(int64_t *sum, int64_t tokens) {
+    if (tokens > 0) *sum = tokens > INT64_MAX - *sum ? INT64_MAX : *sum + tokens;
+}
+
 static void tarimg_absorb_facts(tarimg_task *task) {
     tarimg_job *job = task->job;
     const tarash_image_exchange *exchange = &task->transfer->exchange;
-    job->usage.input_tokens += exchange->usage.input_tokens;
-    job->usage.output_tokens += exchange->usage.output_tokens;
-    job->usage.total_tokens += exchange->usage.total_tokens;
+    tarimg_add_tokens(&job->usage.input_tokens, exchange->usage.input_tokens);
+    tarimg_add_tokens(&job->usage.output_tokens, exchange->usage.output_tokens);
+    tarimg_add_tokens(&job->usage.total_tokens, exchange->usage.total_tokens);
     if (exchange->created > 0) job->created = exchange->created;
     job->http_status = exchange->status;
     if (exchange->error.request_id[0])
@@ -8812,19 +8846,35 @@ static void tarimg_absorb_facts(tarimg_task *task) {
         tarimg_write_json(&job->metadata, exchange->metadata, tarimg_write_payload, NULL);
 }
 
-/* Images beyond those asked for are kept where their places can't belong to another call. */
+/* Do the provider's own numbers give every image of the reply a place of its own? */
+static int tarimg_are_numbered(const tarash_image_exchange *exchange) {
+    const tarimg_found *found, *other;
+    for (found = exchange->found; found; found = found->next) {
+        if (found->number < 0 || found->number >= (int64_t)exchange->found_count) return 0;
+        for (other = found->next; other; other = other->next) {
+            if (other->number == found->number) return 0;
+        }
+    }
+    return 1;
+}
+
+/* Images beyond those asked for are kept where their places can't belong to another call. What a sink has taken has its place
+   already: the order of arrival. */
 static tarash_image_result tarimg_absorb_images(tarimg_task *task) {
+    const tarash_image_exchange *exchange = &task->transfer->exchange;
     const tarimg_link *link = &task->job->links[task->job->current];
     const tarimg_found *found;
+    int is_numbered = !exchange->sink && tarimg_are_numbered(exchange);
     size_t k = 0;
-    for (found = task->transfer->exchange.found; found; found = found->next, k++) {
+    for (found = exchange->found; found; found = found->next, k++) {
+        size_t place = is_numbered ? (size_t)found->number : k;
         tarash_image_result result;
-        if (k >= (size_t)task->count && link->per_call < link->count) {
+        if (place >= (size_t)task->count && link->per_call < link->count) {
             tarimg_late_note(task->job, "n", NULL, NULL,
                              "the provider sent more images than were asked for; the rest was left");
-            break;
+            continue;
         }
-        result = tarimg_absorb_image(task, found, task->first_index + k);
+        result = tarimg_absorb_image(task, found, task->first_index + place);
         if (result != TARASH_IMAGE_OK) return result;
     }
     return TARASH_IMAGE_OK;
@@ -9066,12 +9116,14 @@ static size_t tarimg_count_ready(const tarimg_job *job) {
     return count;
 }
 
-static const tarimg_task *tarimg_first_failure(const tarimg_job *job) {
-    const tarimg_task *task;
+/* Of several failures the one that says most about money: what was accepted, then what may have been. */
+static const tarimg_task *tarimg_gravest_failure(const tarimg_job *job) {
+    const tarimg_task *task, *gravest = NULL;
     for (task = job->tasks; task; task = task->next) {
-        if (task->state == TARIMG_TASK_FAILED) return task;
+        if (task->state != TARIMG_TASK_FAILED) continue;
+        if (!gravest || task->error.delivery > gravest->error.delivery) gravest = task;
     }
-    return NULL;
+    return gravest;
 }
 
 /* ---- tokens: what the provider has accepted, without any secret */
@@ -9210,7 +9262,7 @@ static int tarimg_falls_back(const tarimg_link *link, const tarash_image_error *
 
 /* Some images came, some did not: the ones that did are kept, and the loss is said. */
 static void tarimg_note_losses(tarimg_job *job, size_t ready) {
-    const tarimg_task *failure = tarimg_first_failure(job);
+    const tarimg_task *failure = tarimg_gravest_failure(job);
     const tarimg_link *link = &job->links[job->current];
     tarimg_arena *arena = &job->storage->arena;
     if (!failure && ready >= (size_t)link->count) return;
@@ -9261,7 +9313,7 @@ static void tarimg_attempt_check(tarimg_job *job) {
         tarimg_job_end(job, NULL);
         return;
     }
-    if (!task) task = tarimg_first_failure(job);
+    if (!task) task = tarimg_gravest_failure(job);
     if (task)
         error = task->error;
     else {
@@ -9331,7 +9383,8 @@ static void tarimg_reap_cancelled(tarash_image_client *client) {
     size_t i;
     for (i = 0; i < client->job_count; i++) {
         tarimg_job *job = client->jobs[i];
-        if (!job || !job->has_ended || !job->was_cancelled) continue;
+        if (!job || !job->has_ended || !job->was_cancelled || job->is_awaited || job->has_final_event)
+            continue;
         tarimg_job_free(job);
         return;
     }
@@ -9558,6 +9611,7 @@ static void tarimg_job_end(tarimg_job *job, const tarash_image_error *error) {
                    (long long)job->response.elapsed_ms);
     if (!event) return;
     event->is_final = 1;
+    job->has_final_event = 1;
     tarimg_queue_event(job, event);
 }
 
@@ -9696,6 +9750,7 @@ static void tarimg_dispatch_events(tarash_image_client *client) {
         handle.id = event->job_id;
         job = tarimg_find_job(client, handle);
         if (job && event->is_final) {
+            job->has_final_event = 0;
             event->update.error = job->response.error.result == TARASH_IMAGE_OK ? NULL : &job->response.error;
             event->update.response = event->update.error ? NULL : &job->response;
         }
@@ -9974,11 +10029,19 @@ TARIMG_PUBLIC tarash_image_result tarash_image_register_provider(tarash_image_cl
                                                                  const tarash_image_provider *provider) {
     const tarash_image_provider_info *protocol = NULL;
     tarimg_registered *registered;
+    tarimg_url url;
     if (!client || !provider) return TARASH_IMAGE_ERROR_VALIDATION;
     if (!tarimg_is_set(provider->name) || strpbrk(provider->name, "/, ") ||
         tarimg_has_control(provider->name))
         return tarimg_refuse_provider(client, TARASH_IMAGE_ERROR_VALIDATION,
                                       "name: is missing, or has a slash, comma or space in it");
+    if ((provider->auth_header && !tarimg_is_header_name(provider->auth_header)) ||
+        (provider->auth_prefix && tarimg_has_control(provider->auth_prefix)))
+        return tarimg_refuse_provider(client, TARASH_IMAGE_ERROR_VALIDATION,
+                                      "auth_header, auth_prefix: have a character that headers don't");
+    if (provider->base_url && !tarimg_split_url(provider->base_url, &url))
+        return tarimg_refuse_provider(client, TARASH_IMAGE_ERROR_VALIDATION,
+                                      "base_url: is not a valid http(s) URL");
     if (provider->protocol) {
         protocol = tarimg_find_row(provider->protocol);
         if (!protocol)
@@ -10099,7 +10162,8 @@ TARIMG_PUBLIC void tarash_image_cancel(tarash_image_client *client, tarash_image
 static tarash_image_result tarimg_wait_and_take(tarash_image_client *client, tarash_image_job job,
                                                 tarash_image_response *out) {
     while (job.id && !client->destroy_requested) {
-        const tarimg_job *found = tarimg_find_job(client, job);
+        tarimg_job *found = tarimg_find_job(client, job);
+        if (found) found->is_awaited = 1;
         if (!found || found->has_ended) break;
         (void)tarash_image_poll(client, 1000);
     }
@@ -10454,6 +10518,7 @@ static tarash_image_result tarimg_plan_link(tarimg_job *job, tarimg_link *link, 
     exchange.count = link->per_call;
     if (result == TARASH_IMAGE_OK) result = tarimg_exchange_build(&exchange);
     if (result == TARASH_IMAGE_OK) {
+        tarimg_redact_value(job->secrets, exchange.body);
         url = link->adapter->answer_fn ? exchange.path
                                        : tarimg_join_url(&exchange.arena, link->base_url, exchange.path);
         tarimg_append_char(out, '{');

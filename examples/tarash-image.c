@@ -972,9 +972,15 @@ static void stdout_abort(void *user_data, void *stream) {
     (void)stream;
 }
 
+/* Must images be in memory before they become files? */
+static int needs_memory(const tool *t) {
+    if (t->output == TARASH_IMAGE_OUTPUT_BASE64) return 1; /* its text is made of them */
+    /* How many a token brings is not known: several must not overwrite each other. */
+    return t->resume && t->pattern && !to_stdout(t) && !strstr(t->pattern, "{index}");
+}
+
 static void set_sink(tool *t) {
-    if (!wants_files(t) || t->output == TARASH_IMAGE_OUTPUT_BASE64)
-        return; /* its text needs the bytes in memory */
+    if (!wants_files(t) || needs_memory(t)) return;
     t->request.sink = &t->sink;
     if (!to_stdout(t)) {
         t->sink.path = t->pattern ? t->pattern : DEFAULT_PATTERN;
@@ -1256,7 +1262,7 @@ static void set_error(tarash_image_error *error, tarash_image_result result, con
 
 static void save_image(tool *t, const tarash_image *image, char **path, int several,
                        tarash_image_error *error) {
-    if (to_stdout(t)) {
+    if (to_stdout(t) && !several) {
         if (fwrite(image->data, 1, image->size, stdout) != image->size)
             set_error(error, TARASH_IMAGE_ERROR_IO, "can't write to standard output");
         return;
@@ -1534,7 +1540,8 @@ static void json_fields(json *j, uint32_t fields) {
                  {"output_format", TARASH_IMAGE_FIELD_OUTPUT_FORMAT},
                  {"background", TARASH_IMAGE_FIELD_BACKGROUND},
                  {"user", TARASH_IMAGE_FIELD_USER},
-                 {"partial_images", TARASH_IMAGE_FIELD_PARTIAL_IMAGES}};
+                 {"partial_images", TARASH_IMAGE_FIELD_PARTIAL_IMAGES},
+                 {"roles", TARASH_IMAGE_FIELD_ROLES}};
     size_t i;
     json_open(j, "fields", '[');
     for (i = 0; i < sizeof known / sizeof known[0]; i++)

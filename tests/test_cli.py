@@ -37,7 +37,8 @@ CC = shlex.split(os.environ.get("CC") or "cc")
 TIME_LIMIT = 60  # seconds for one run
 MARK = "Zq7Recognisable9xW"
 KEYS = {"OPENAI_API_KEY": "sk-openai-" + MARK, "OPENAI_COMPATIBLE_API_KEY": "sk-compatible-" + MARK,
-        "XAI_API_KEY": "xai-" + MARK, "INDOX_ROUTER_API_KEY": "indox-" + MARK, "ATOMASDK_BEARER_AUTH": "sk-atoma-" + MARK}
+        "XAI_API_KEY": "xai-" + MARK, "INDOX_ROUTER_API_KEY": "indox-" + MARK,
+        "ATOMASDK_BEARER_AUTH": "sk-atoma-" + MARK}
 WRONG_KEY = "sk-bad-" + MARK
 
 
@@ -210,7 +211,8 @@ class Case(unittest.TestCase):
 
     def check_same(self, data, expected):
         """Without showing bytes that nobody can read."""
-        self.assertEqual((len(data), hashlib.sha256(data).hexdigest()), (len(expected), hashlib.sha256(expected).hexdigest()))
+        sums = [(len(one), hashlib.sha256(one).hexdigest()) for one in (data, expected)]
+        self.assertEqual(sums[0], sums[1])
 
     def check_png(self, data, size=None):
         picture = png.parse(data)
@@ -404,7 +406,8 @@ class CommandLine(Case):
         for arguments, says in (
                 (("--output", "file"), "auto|bytes|url|base64"), (("--output", ""), "--output"),
                 (("--on-unknown", "retry"), "fallback|stop"), (("--size", "10"), "size"), (("--size", "0x5"), "size"),
-                (("--size", "axb"), "size"), (("--size", "70000x1"), "size"), (("--aspect-ratio", "16"), "aspect_ratio"),
+                (("--size", "axb"), "size"), (("--size", "70000x1"), "size"),
+                (("--aspect-ratio", "16"), "aspect_ratio"),
                 (("--aspect-ratio", "0:1"), "aspect_ratio"), (("--extra", "x"), "extra"), (("--extra", "[]"), "extra"),
                 (("--extra", '{"a":1}x'), "extra"), (("--provider-config", "1"), "provider_config"),
                 (("--header", "x"), "--header"), (("--header", ": x"), "--header"),
@@ -686,6 +689,9 @@ class Json(Case):
     def test_local_failure(self):
         self.assertEqual(self.check(self.tool("--mock", "--json", "-o", "no/x.png", "c", status=7))["result"], "IO")
 
+    def test_no_model_is_null(self):
+        self.assertIsNone(self.check(self.ask("openai_compatible", "--json"))["model"])
+
     def test_all_attempts(self):
         self.script({"status": 503})
         document = self.check(self.ask("openai", "--json", "--fallback", "xai@" + self.base("xai")))
@@ -958,7 +964,8 @@ class Time(Case):
     def test_total_timeout_holds_for_the_chain(self):
         self.script({"stall": True, "times": -1})
         began = time.monotonic()
-        self.ask("openai", "--timeout", "20", "--total-timeout", "0.3", "--fallback", "xai@" + self.base("xai"), status=5)
+        self.ask("openai", "--timeout", "20", "--total-timeout", "0.3", "--fallback", "xai@" + self.base("xai"),
+                 status=5)
         self.assertLess(time.monotonic() - began, 5)
         self.assertEqual(len(self.posts()), 1)
 
@@ -969,6 +976,11 @@ class Time(Case):
             run = self.tool("--provider", "openai", "--base-url", self.base("openai"), "--max-retries", word, "--json",
                             "c", status=6)
             self.assertEqual((len(self.posts()), run.json["attempts"][0]["retries"]), (posts, posts - 1))
+
+    def test_poll_interval(self):
+        for word, least, most in (("0.02", 20, 450), ("0.25", 450, 5000)):
+            run = self.tool("--mock=polling", "--poll-interval", word, "--json", "--size", "16x16", "c")
+            self.assertTrue(least <= run.json["attempts"][0]["elapsed_ms"] < most, run.text)
 
     def test_max_poll_attempts(self):
         self.tool("--mock=delay=1", "--max-poll-attempts", "2", "-q", "c")
@@ -1078,8 +1090,8 @@ class Keys(Case):
         self.assertEqual(len(self.sent_keys()[0]), 65536 + len("Bearer "))
 
     def test_a_key_that_the_provider_repeats(self):
-        for provider, variable in (("openai", "OPENAI_API_KEY"), ("xai", "XAI_API_KEY"), ("atoma", "ATOMASDK_BEARER_AUTH"),
-                                   ("indoxrouter", "INDOX_ROUTER_API_KEY")):
+        for provider, variable in (("openai", "OPENAI_API_KEY"), ("xai", "XAI_API_KEY"),
+                                   ("atoma", "ATOMASDK_BEARER_AUTH"), ("indoxrouter", "INDOX_ROUTER_API_KEY")):
             for arguments in (("-v",), ("-v", "--json"), ("-q",), ("-o", "-")):
                 run = self.ask(provider, *arguments, status=4, env={variable: WRONG_KEY})
                 self.assertIn("Incorrect API key provided: ****", run.err + run.text)
@@ -1138,7 +1150,8 @@ class Fallback(Case):
         self.script({"status": 503}, {"status": 500})
         run = self.ask("openai", "--json", "--fallback", "xai@" + self.base("xai"),
                        "--fallback", "openai_compatible/m@" + self.base("compatible"))
-        self.assertEqual([attempt["provider"] for attempt in run.json["attempts"]], ["openai", "xai", "openai_compatible"])
+        self.assertEqual([attempt["provider"] for attempt in run.json["attempts"]],
+                         ["openai", "xai", "openai_compatible"])
         self.assertEqual([entry["path"].split("/")[3] for entry in self.posts()], ["openai", "xai", "compatible"])
         self.assertEqual(self.header(self.posts()[2], "Authorization"), ["Bearer " + KEYS["OPENAI_COMPATIBLE_API_KEY"]])
 
@@ -1192,10 +1205,10 @@ class Mock(Case):
 
     def test_weights(self):
         self.assertEqual(self.attempts("auto*1000000,HTTP*0.001,seed=1", "--max-retries", "0")[0]["result"], "OK")
-        self.assertEqual(self.attempts("auto*.001,HTTP*1e3".replace("1e3", "100000") + ",seed=1", "--max-retries", "0",
-                                       status=6)[0]["result"], "HTTP")
-        seen = [self.tool("--mock=weighted,auto,HTTP,seed=%d" % seed, "--max-retries", "0", "-q", "--size", "16x16", "c",
-                          status=None).status for seed in list(range(1, 21)) * 2]
+        (attempt,) = self.attempts("auto*.001,HTTP*100000,seed=1", "--max-retries", "0", status=6)
+        self.assertEqual(attempt["result"], "HTTP")
+        seen = [self.tool("--mock=weighted,auto,HTTP,seed=%d" % seed, "--max-retries", "0", "-q", "--size", "16x16",
+                          "c", status=None).status for seed in list(range(1, 21)) * 2]
         self.assertEqual(seen[:20], seen[20:])  # a seed decides
         self.assertEqual(set(seen), {0, 6})
 
@@ -1220,8 +1233,9 @@ class Mock(Case):
 
     def test_bad_specs(self):
         for spec in ("bogus", "bogus=1", "auto:200", "OK:200", "HTTP:", "HTTP:99", "HTTP:600", "HTTP:5x", "HTTP:-1",
-                     "auto*", "auto*0", "auto*-1", "auto*1e3", "auto*1000001", "auto*x", "HTTP*2:503", "delay=", "delay=-1",
-                     "delay=1x", "latency=1.5", "latency=99999999999", "seed=", "seed=x", "seed=99999999999999999999",
+                     "auto*", "auto*0", "auto*-1", "auto*1e3", "auto*1000001", "auto*x", "HTTP*2:503", "delay=",
+                     "delay=-1", "delay=1x", "latency=1.5", "latency=99999999999", "seed=", "seed=x",
+                     "seed=99999999999999999999",
                      "=1", ",", ",auto", "auto,,auto", "auto,", " auto", "polling=1", "weighted*2", "delay=0"):
             with self.subTest(spec=spec):
                 self.refused("--mock=" + spec, "c", says="--mock")
@@ -1321,7 +1335,8 @@ class Network(Case):
         self.assertEqual(self.posts()[0]["origin"], "tls")
         for options in ((), ("--ca-file", "absent.pem"), ("--ca-file", "empty.pem")):
             error = self.tool(*secure, *options, "--json", "a cat", status=None).json["error"]
-            self.assertIn((error["result"], error["delivery"]), (("CONNECTION", "NOT_SENT"), ("VALIDATION", "NOT_SENT")))
+            self.assertIn(error["result"], ("CONNECTION", "VALIDATION"))
+            self.assertEqual(error["delivery"], "NOT_SENT")
         self.assertEqual(len(self.posts()), 1)  # the key went nowhere unverified
 
 
@@ -1360,7 +1375,8 @@ class Lists(Case):
             self.assertIn(model["provider"], names)
             self.check_capabilities(model["capabilities"])
         lines = self.tool("--list-models").lines
-        self.assertEqual([line.split()[:2] for line in lines[1:]], [[model["provider"], model["id"]] for model in models])
+        self.assertEqual([line.split()[:2] for line in lines[1:]],
+                         [[model["provider"], model["id"]] for model in models])
         known = [(model["provider"], model["id"]) for model in models]
         for name in ("openai", "xai"):  # a default must not be a model that the table doesn't know
             self.assertTrue(any(provider == name and names[name]["default_model"].startswith(model.rstrip("*"))
@@ -1429,7 +1445,8 @@ class Readme(Case):
         self.assertEqual(re.findall(r"`(\w+)`", row["key from"]), variables[:1])
         self.assertEqual("(optional)" in row["key from"], bool(variables) and provider["key_optional"])
         default = provider["default_model"]
-        self.assertEqual(row["default model"], "-" if not variables else "`%s`" % default if default else "the server's")
+        default = "-" if not variables else "`%s`" % default if default else "the server's"
+        self.assertEqual(row["default model"], default)
         images = known["max_input_images"]
         self.assertEqual(row["edits images"], "-" if "images" not in fields else "1-%d" % images if images else "any")
         self.assertEqual(row["mask"], "yes" if known["mask"] else "-")

@@ -177,8 +177,23 @@ static void fallback_on_replaces_the_set(void **state) {
     assert_false(falls_back(TARASH_IMAGE_ERROR_GENERATION_FAILED, 0, only));
     assert_false(falls_back(TARASH_IMAGE_ERROR_HTTP, 503, only));
     assert_true(falls_back(TARASH_IMAGE_ERROR_HTTP, 404, TARASH_IMAGE_BIT(TARASH_IMAGE_ERROR_HTTP)));
-    /* What was cancelled stays cancelled. */
-    assert_false(falls_back(TARASH_IMAGE_ERROR_CANCELLED, 0, TARASH_IMAGE_BIT(TARASH_IMAGE_ERROR_CANCELLED)));
+}
+
+/* What was cancelled stays cancelled, and who says otherwise is told so. */
+static void fallback_on_has_no_say_in_some(void **state) {
+    static const tarash_image_result fixed[] = {TARASH_IMAGE_OK, TARASH_IMAGE_ERROR_CANCELLED,
+                                                TARASH_IMAGE_ERROR_OUT_OF_MEMORY};
+    size_t i;
+    (void)state;
+    for (i = 0; i < 3; i++) {
+        scene s;
+        scene_start(&s, "no-say", NULL);
+        s.config.fallback_on = TARASH_IMAGE_BIT(fixed[i]);
+        assert_result(run(&s), TARASH_IMAGE_ERROR_VALIDATION);
+        assert_contains(s.response.error.message, "fallback_on");
+        assert_int_equal(control_posts("no-say"), 0);
+        scene_close(&s);
+    }
 }
 
 /* The same with real answers: by the words of the server, not of a mock. */
@@ -637,6 +652,7 @@ int main(void) {
         cmocka_unit_test(retries_come_before_the_next_link),
         cmocka_unit_test(the_default_set),
         cmocka_unit_test(fallback_on_replaces_the_set),
+        cmocka_unit_test(fallback_on_has_no_say_in_some),
         cmocka_unit_test(over_the_wire),
         cmocka_unit_test(a_bad_config_anywhere_is_found_before_anything_is_sent),
         cmocka_unit_test(on_unknown),

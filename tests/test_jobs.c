@@ -556,7 +556,6 @@ static void cancel_while_it_waits_for_the_answer(void **state) {
     second = s.config;
     s.config.fallbacks = &second;
     s.config.fallback_count = 1;
-    s.config.fallback_on = TARASH_IMAGE_BIT(TARASH_IMAGE_ERROR_CANCELLED); /* even so */
     scene_watch(&s, &w, NULL);
     scene_submit(&s);
     poll_until_requests(&s, 1);

@@ -305,6 +305,15 @@ static void told_not_to_retry(void **state) {
     scene_close(&s);
 }
 
+static void told_to_retry(void **state) {
+    scene s;
+    (void)state;
+    scene_start(&s, "told-to", "[{\"status\": 418, \"headers\": {\"x-should-retry\": \"true\"}}]");
+    assert_result(run(&s), TARASH_IMAGE_OK);
+    assert_int_equal(control_posts("told-to"), 2);
+    scene_close(&s);
+}
+
 static void begins_no_wait_that_outlasts_the_time_left(void **state) {
     scene s;
     int64_t before;
@@ -551,6 +560,7 @@ int main(void) {
         cmocka_unit_test(ignores_nonsense_in_retry_after),
         cmocka_unit_test(obeys_dates),
         cmocka_unit_test(told_not_to_retry),
+        cmocka_unit_test(told_to_retry),
         cmocka_unit_test(begins_no_wait_that_outlasts_the_time_left),
         cmocka_unit_test(moves_on_rather_than_wait_too_long),
         cmocka_unit_test(stops_after_max_elapsed),

@@ -222,8 +222,7 @@ static void nothing_is_left_of_a_failure(void **state) {
         "[{\"reset\": \"in_body\"}]",
         "[{\"base64\": \"garbage_at:2000\"}]",
         "[{\"image_result\": {\"size\": \"512x512\"}, \"close_after_bytes\": 3000}]",
-        "[{\"image_result\": {\"url\": true}}, {\"where\": \"files\", \"times\": -1, \"close_after_bytes\": "
-        "800}]",
+        "[{\"image_result\": {\"url\": true}}, {\"where\": \"files\", \"reset\": \"in_body\", \"times\": 9}]",
         "[{\"image_result\": {\"url\": true}}, {\"where\": \"files\", \"status\": 404, \"times\": -1}]",
         "[{\"image_result\": {\"bytes\": \"html\"}}]",
         "[{\"image_result\": {\"bytes\": \"empty\"}}]"};
