@@ -125,8 +125,9 @@
 
    The licence stands at the end of this file. Table of contents:  grep -n '^/[*] >>' tarash_image.h */
 
-#if defined(TARASH_IMAGE_IMPLEMENTATION) && defined(__STRICT_ANSI__) && !defined(_POSIX_C_SOURCE) &&         \
-    !defined(_XOPEN_SOURCE) && !defined(_GNU_SOURCE)
+#if defined(TARASH_IMAGE_IMPLEMENTATION) && !defined(TARASH_IMAGE_IMPLEMENTED) &&                            \
+    defined(__STRICT_ANSI__) && !defined(_POSIX_C_SOURCE) && !defined(_XOPEN_SOURCE) &&                      \
+    !defined(_GNU_SOURCE)
 /* Strict C99 hides the monotonic clock; asked for here, before the first system header, and withdrawn below.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -4476,6 +4477,11 @@ static tarash_image_result tarimg_payload_close(tarimg_payload *payload) {
         return TARASH_IMAGE_OK;
     }
     payload->result = tarimg_sink_advance(payload, 1);
+    return payload->result;
+}
+
+/* The image is wanted: only now a sink's file appears, for the reply that it came in may still turn out broken. */
+static tarash_image_result tarimg_payload_deliver(tarimg_payload *payload) {
     if (payload->result == TARASH_IMAGE_OK && payload->sink_open)
         payload->result = tarimg_sink_close(payload);
     return payload->result;
@@ -4486,6 +4492,45 @@ static void tarimg_payload_free(tarimg_payload *payload) {
     tarimg_release(payload->allocator, payload->data);
     payload->data = NULL;
     payload->fill = payload->capacity = 0;
+}
+
+/* Decodes base64 text, perhaps with a data: URL's prefix, into memory of its own. */
+static tarash_image_result tarimg_decode_text(const tarash_image_allocator *allocator, const char *text,
+                                              size_t size, size_t limit, tarimg_payload *payload) {
+    tarimg_base64 state;
+    const char *comma = NULL, *end = text + size;
+    unsigned char *room;
+    int rest;
+    tarimg_payload_init(payload, allocator, limit, 0);
+    memset(&state, 0, sizeof state);
+    if (size > 5 && tarimg_equal_bytes_nocase(text, "data:", 5)) {
+        comma = (const char *)memchr(text, ',', size);
+        if (!comma || comma - text < 7 || !tarimg_equal_bytes_nocase(comma - 7, ";base64", 7))
+            return TARASH_IMAGE_ERROR_VALIDATION;
+        text = comma + 1;
+    }
+    while (text < end) {
+        size_t written = 0, left = (size_t)(end - text), taken = 0;
+        if (!state.padding) {
+            if (left > TARIMG_SINK_CHUNK) left = TARIMG_SINK_CHUNK;
+            room = tarimg_payload_room(payload, tarimg_base64_room(left));
+            if (!room) return payload->result;
+            taken = tarimg_base64_decode(&state, text, left, room, &written);
+            if (tarimg_payload_take(payload, written) != TARASH_IMAGE_OK) return payload->result;
+        }
+        text += taken;
+        if (taken == left) continue;
+        if (*text == '=')
+            state.padding++;
+        else if (!tarimg_is_space(*text))
+            return TARASH_IMAGE_ERROR_VALIDATION;
+        text++;
+    }
+    room = tarimg_payload_room(payload, 4);
+    rest = room ? tarimg_base64_finish(&state, room) : 0;
+    if (rest < 0) return TARASH_IMAGE_ERROR_VALIDATION;
+    (void)tarimg_payload_take(payload, (size_t)rest);
+    return tarimg_payload_close(payload);
 }
 
 /* ---- server-sent events: finds the data of each event, in pieces of any size */
@@ -4840,6 +4885,51 @@ static tarimg_found *tarimg_add_found(tarash_image_exchange *exchange) {
     return found;
 }
 
+/* A place for the bytes of the next image. */
+static tarash_image_result tarimg_open_payload(tarash_image_exchange *exchange, size_t *index) {
+    tarimg_payload *payload;
+    int is_surplus, is_taken;
+    if (!tarimg_grow_array(exchange->allocator, (void **)(void *)&exchange->payloads, exchange->payload_count,
+                           &exchange->payload_capacity, sizeof *exchange->payloads))
+        return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    payload = (tarimg_payload *)tarimg_take(&exchange->arena, sizeof *payload);
+    if (!payload) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    tarimg_payload_init(payload, exchange->allocator, exchange->max_image_bytes, exchange->expected_bytes);
+    payload->index = exchange->first_index + exchange->payload_count;
+    /* More images than this call was asked for would take the place of another call's, and one file has room for one. */
+    is_surplus = exchange->payload_count >= (size_t)exchange->count &&
+                 exchange->link->per_call < exchange->link->count;
+    is_taken = exchange->sink && exchange->sink->path && payload->index > 0 &&
+               !strstr(exchange->sink->path, "{index}");
+    if (!is_surplus && !is_taken) payload->sink = exchange->sink;
+    payload->unique = exchange->unique + exchange->payload_count;
+    payload->path_arena = &exchange->arena;
+    *index = exchange->payload_count;
+    exchange->payloads[exchange->payload_count++] = payload;
+    return TARASH_IMAGE_OK;
+}
+
+/* A data: URL at a place where the reader didn't expect one. */
+static int tarimg_add_data_url(tarash_image_exchange *exchange, const tarimg_value *value,
+                               tarimg_found *found) {
+    tarimg_payload decoded;
+    size_t index = 0;
+    tarash_image_result result = tarimg_decode_text(exchange->allocator, value->text, value->size,
+                                                    exchange->max_image_bytes, &decoded);
+    if (result == TARASH_IMAGE_OK) result = tarimg_open_payload(exchange, &index);
+    if (result != TARASH_IMAGE_OK) {
+        tarimg_payload_free(&decoded);
+        (void)tarimg_fail(exchange,
+                          result == TARASH_IMAGE_ERROR_VALIDATION ? TARASH_IMAGE_ERROR_BAD_RESPONSE : result,
+                          NULL, "an image's data: URL can't be read");
+        return 0;
+    }
+    *exchange->payloads[index] = decoded;
+    found->is_payload = 1;
+    found->payload = index;
+    return 1;
+}
+
 /* The image at a value of the reply: a payload, or a URL. NULL if it is neither. */
 static tarimg_found *tarimg_add_image(tarash_image_exchange *exchange, const tarimg_value *value) {
     tarimg_found *found;
@@ -4850,30 +4940,11 @@ static tarimg_found *tarimg_add_image(tarash_image_exchange *exchange, const tar
     found->is_payload = value->kind == TARIMG_PAYLOAD;
     if (found->is_payload)
         found->payload = value->index;
-    else
+    else if (!tarimg_begins_nocase(value->text, "data:"))
         found->url = tarimg_copy(&exchange->arena, value->text);
+    else if (!tarimg_add_data_url(exchange, value, found))
+        return NULL;
     return found;
-}
-
-/* A place for the bytes of the next image. */
-static tarash_image_result tarimg_open_payload(tarash_image_exchange *exchange, size_t *index) {
-    tarimg_payload *payload;
-    if (!tarimg_grow_array(exchange->allocator, (void **)(void *)&exchange->payloads, exchange->payload_count,
-                           &exchange->payload_capacity, sizeof *exchange->payloads))
-        return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
-    payload = (tarimg_payload *)tarimg_take(&exchange->arena, sizeof *payload);
-    if (!payload) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
-    tarimg_payload_init(payload, exchange->allocator, exchange->max_image_bytes, exchange->expected_bytes);
-    /* More images than this call was asked for would take the place of another call's. */
-    if (exchange->payload_count < (size_t)exchange->count ||
-        exchange->link->per_call >= exchange->link->count)
-        payload->sink = exchange->sink;
-    payload->index = exchange->first_index + exchange->payload_count;
-    payload->unique = exchange->unique + exchange->payload_count;
-    payload->path_arena = &exchange->arena;
-    *index = exchange->payload_count;
-    exchange->payloads[exchange->payload_count++] = payload;
-    return TARASH_IMAGE_OK;
 }
 
 static void tarimg_read_usage(tarash_image_exchange *exchange, const tarimg_value *usage) {
@@ -6288,6 +6359,7 @@ typedef struct tarimg_transfer {
     int has_enough;             /* the rest of an error body is not wanted */
     tarash_image_result broken; /* why receiving was ended from here */
     const char *reason;
+    int is_proxied;     /* of a download */
     int is_public_only; /* the address must not be private */
     int was_refused;    /* it was */
     int64_t started;
@@ -6703,6 +6775,9 @@ static tarash_image_result tarimg_check_request(tarash_image_client *client, tar
     if (request->sink && !tarimg_sink_is_whole(request->sink))
         return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "sink: needs a path, or open_fn, write_fn and close_fn");
+    if (request->sink && request->sink->path && request->n > 1 && !strstr(request->sink->path, "{index}"))
+        return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "sink.path: needs {index} in it, for n is %d", request->n);
     if (request->sink && request->output > TARASH_IMAGE_OUTPUT_BYTES)
         return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "output: a sink takes bytes; leave output AUTO or BYTES with it");
@@ -6772,45 +6847,6 @@ static tarash_image_result tarimg_check_pixels(tarimg_job *job, const tarash_ima
     if (!tarimg_multiply_size((size_t)given->width * (size_t)given->channels, (size_t)given->height, &bytes))
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "%s: too many pixels", field);
     return TARASH_IMAGE_OK;
-}
-
-/* Decodes base64 text, perhaps with a data: URL's prefix, into memory of its own. */
-static tarash_image_result tarimg_decode_text(const tarash_image_allocator *allocator, const char *text,
-                                              size_t size, size_t limit, tarimg_payload *payload) {
-    tarimg_base64 state;
-    const char *comma = NULL, *end = text + size;
-    unsigned char *room;
-    int rest;
-    tarimg_payload_init(payload, allocator, limit, 0);
-    memset(&state, 0, sizeof state);
-    if (size > 5 && tarimg_equal_bytes_nocase(text, "data:", 5)) {
-        comma = (const char *)memchr(text, ',', size);
-        if (!comma || comma - text < 7 || !tarimg_equal_bytes_nocase(comma - 7, ";base64", 7))
-            return TARASH_IMAGE_ERROR_VALIDATION;
-        text = comma + 1;
-    }
-    while (text < end) {
-        size_t written = 0, left = (size_t)(end - text), taken = 0;
-        if (!state.padding) {
-            if (left > TARIMG_SINK_CHUNK) left = TARIMG_SINK_CHUNK;
-            room = tarimg_payload_room(payload, tarimg_base64_room(left));
-            if (!room) return payload->result;
-            taken = tarimg_base64_decode(&state, text, left, room, &written);
-            if (tarimg_payload_take(payload, written) != TARASH_IMAGE_OK) return payload->result;
-        }
-        text += taken;
-        if (taken == left) continue;
-        if (*text == '=')
-            state.padding++;
-        else if (!tarimg_is_space(*text))
-            return TARASH_IMAGE_ERROR_VALIDATION;
-        text++;
-    }
-    room = tarimg_payload_room(payload, 4);
-    rest = room ? tarimg_base64_finish(&state, room) : 0;
-    if (rest < 0) return TARASH_IMAGE_ERROR_VALIDATION;
-    (void)tarimg_payload_take(payload, (size_t)rest);
-    return tarimg_payload_close(payload);
 }
 
 static tarash_image_result tarimg_resolve_data_url(tarimg_job *job, const char *url, tarimg_input *out) {
@@ -8013,6 +8049,49 @@ static int tarimg_make_header_list(tarimg_transfer *transfer, const tarimg_heade
     return tarimg_add_header_line(transfer, "Expect:");
 }
 
+/* Hosts are separated by commas or blanks. */
+static int tarimg_next_host(const char **cursor, const char **item, size_t *size) {
+    if (!*cursor) return 0;
+    *cursor += strspn(*cursor, ", \t");
+    *item = *cursor;
+    *size = strcspn(*cursor, ", \t");
+    *cursor += *size;
+    return *size > 0;
+}
+
+/* Does no_proxy name the host, as libcurl reads it: the names themselves and what ends in them, or "*"? */
+static int tarimg_is_proxy_exempt(const char *list, const tarimg_url *url) {
+    const char *item;
+    size_t size;
+    while (tarimg_next_host(&list, &item, &size)) {
+        const char *tail;
+        if (size == 1 && *item == '*') return 1;
+        if (*item == '.') {
+            item++;
+            size--;
+        }
+        if (size == 0 || size > url->host_size) continue;
+        tail = url->host + url->host_size - size;
+        if (!tarimg_equal_bytes_nocase(tail, item, size)) continue;
+        if (size == url->host_size || tail[-1] == '.') return 1;
+    }
+    return 0;
+}
+
+/* Whether a proxy, whose own address may well be private, will open the connection. */
+static int tarimg_uses_proxy(const tarash_image_client *client, const tarimg_url *url) {
+    const char *variables =
+        url->is_https ? "https_proxy,HTTPS_PROXY,all_proxy,ALL_PROXY" : "http_proxy,all_proxy,ALL_PROXY";
+    if (tarimg_is_proxy_exempt(tarimg_environment("no_proxy,NO_PROXY", NULL), url)) return 0;
+    return client->proxy ? client->proxy[0] != 0 : tarimg_environment(variables, NULL) != NULL;
+}
+
+/* libcurl is told what was decided, so that the address check and the connection can't be of different minds. */
+static unsigned tarimg_decide_proxy(tarimg_transfer *transfer) {
+    if (transfer->is_proxied) return (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_NOPROXY, "");
+    return (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_PROXY, "");
+}
+
 /* Options that every transfer has. CURLcodes are or-ed: any failure is lack of memory, or a libcurl without
  * HTTP. */
 static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, int connect_timeout_ms) {
@@ -8041,6 +8120,7 @@ static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, in
     /* Nothing is gained by compressing images; a server that does so all the same is understood. */
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity");
     if (client->proxy) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy);
+    if (transfer->exchange.is_download) bad |= tarimg_decide_proxy(transfer);
     if (client->ca_file) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
     if (transfer->is_public_only) {
         bad |= tarimg_check_reused(transfer);
@@ -8062,7 +8142,9 @@ static unsigned tarimg_set_method(tarimg_transfer *transfer, const char *method)
     unsigned bad = 0;
     if (!tarimg_sends_body(transfer, method)) {
         bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-        if (!tarimg_equal(method, "GET"))
+        if (tarimg_equal(method, "HEAD"))
+            bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+        else if (!tarimg_equal(method, "GET"))
             bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
         return bad;
     }
@@ -8074,36 +8156,6 @@ static unsigned tarimg_set_method(tarimg_transfer *transfer, const char *method)
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
     if (!tarimg_equal(method, "POST")) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
     return bad;
-}
-
-/* Does no_proxy name the host, as libcurl reads it: the names themselves and what ends in them, or "*"? */
-static int tarimg_is_proxy_exempt(const char *list, const tarimg_url *url) {
-    const char *item;
-    size_t size;
-    while (tarimg_next_item(&list, &item, &size)) {
-        const char *tail;
-        if (size == 1 && *item == '*') return 1;
-        if (*item == '.') {
-            item++;
-            size--;
-        }
-        if (size == 0 || size > url->host_size) continue;
-        tail = url->host + url->host_size - size;
-        if (!tarimg_equal_bytes_nocase(tail, item, size)) continue;
-        if (size == url->host_size || tail[-1] == '.') return 1;
-    }
-    return 0;
-}
-
-/* Whether a proxy, whose own address may well be private, will open the connection. */
-static int tarimg_uses_proxy(const tarash_image_client *client, const tarimg_url *url) {
-    const char *exempt = tarimg_environment("no_proxy,NO_PROXY", NULL);
-    if (client->proxy) return client->proxy[0] != 0;
-    if (!tarimg_environment(url->is_https ? "https_proxy,HTTPS_PROXY,all_proxy,ALL_PROXY"
-                                          : "http_proxy,all_proxy,ALL_PROXY",
-                            NULL))
-        return 0;
-    return !tarimg_is_proxy_exempt(exempt, url);
 }
 
 /* Begins the exchange's request at `url`; 0 = memory ran out. */
@@ -8538,7 +8590,8 @@ static void tarimg_task_download(tarimg_task *task) {
         transfer->exchange.is_download = 1;
         transfer->exchange.method = "GET";
         transfer->exchange.accept = "image/*";
-        transfer->is_public_only = is_public_only && !tarimg_uses_proxy(job->client, &url);
+        transfer->is_proxied = tarimg_uses_proxy(job->client, &url);
+        transfer->is_public_only = is_public_only && !transfer->is_proxied;
     }
     if (!transfer || !tarimg_transfer_start(transfer, task->url))
         tarimg_task_refuse(task, TARASH_IMAGE_ERROR_OUT_OF_MEMORY, "out of memory");
@@ -8643,6 +8696,7 @@ static int tarimg_task_repeat(tarimg_task *task, const tarash_image_error *error
     int is_poll = task->kind == TARIMG_TASK_CALL && task->phase != TARASH_IMAGE_PHASE_SUBMIT;
     int is_free = task->kind != TARIMG_TASK_CALL || is_poll;
     int64_t wait;
+    if (task->is_accepted && !is_free) return 0;
     if (!tarimg_may_repeat(task, error, is_free) || !tarimg_repeats_left(task, error)) return 0;
     wait = tarimg_backoff(job, is_poll ? task->poll_failures : task->retries);
     if (error->retry_after_ms) wait = error->retry_after_ms;
@@ -8747,6 +8801,8 @@ static tarash_image_result tarimg_send_to_sink(tarimg_job *job, tarimg_payload *
     tarimg_payload into;
     tarash_image_result result;
     if (!job->request.sink || payload->sink || !payload->media.mime_type) return TARASH_IMAGE_OK;
+    if (job->request.sink->path && index > 0 && !strstr(job->request.sink->path, "{index}"))
+        return TARASH_IMAGE_OK;
     tarimg_payload_init(&into, payload->allocator, payload->limit, 0);
     into.sink = job->request.sink;
     into.index = index;
@@ -8761,15 +8817,19 @@ static tarash_image_result tarimg_send_to_sink(tarimg_job *job, tarimg_payload *
     return result;
 }
 
-/* Moves a payload's bytes into an image of the response; 0 if they are no image. */
-static int tarimg_keep_payload(tarimg_job *job, tarimg_payload *payload, tarash_image *image) {
-    if (!payload->media.mime_type) return 0;
+/* Moves a payload's bytes into an image of the response, or lets the sink complete it. */
+static tarash_image_result tarimg_keep_payload(tarimg_job *job, tarimg_payload *payload,
+                                               tarash_image *image) {
+    if (!payload->media.mime_type) return TARASH_IMAGE_ERROR_BAD_RESPONSE;
+    if (tarimg_payload_deliver(payload) != TARASH_IMAGE_OK) return payload->result;
+    tarimg_release(payload->allocator, image->data);
+    image->data = NULL;
     image->mime_type = payload->media.mime_type;
     image->width = payload->media.width;
     image->height = payload->media.height;
     image->size = payload->size;
     image->path = tarimg_copy(&job->storage->arena, payload->path);
-    if (payload->sink) return 1;
+    if (payload->sink) return TARASH_IMAGE_OK;
     if (!tarimg_is_complete(payload->data, payload->fill))
         tarimg_late_note(job, "images",
                          tarimg_format(&job->storage->arena, "image %llu", (unsigned long long)image->index),
@@ -8777,10 +8837,19 @@ static int tarimg_keep_payload(tarimg_job *job, tarimg_payload *payload, tarash_
     image->data = payload->data;
     payload->data = NULL;
     payload->fill = payload->capacity = 0;
-    return 1;
+    return TARASH_IMAGE_OK;
 }
 
 #define TARIMG_NO_IMAGE "what came is not an image of any known kind"
+
+static const char *tarimg_keep_problem(tarash_image_result result) {
+    switch ((int)result) {
+    case TARASH_IMAGE_ERROR_TOO_LARGE: return "more images than limits.max_images";
+    case TARASH_IMAGE_ERROR_BAD_RESPONSE: return TARIMG_NO_IMAGE;
+    case TARASH_IMAGE_ERROR_IO: return "the sink could not take the image";
+    default: return tarash_image_result_string(result);
+    }
+}
 
 /* One image that a reply holds. OK, or why it can't be used. */
 static tarash_image_result tarimg_absorb_image(tarimg_task *task, const tarimg_found *found, size_t index) {
@@ -8804,8 +8873,8 @@ static tarash_image_result tarimg_absorb_image(tarimg_task *task, const tarimg_f
     if (found->is_payload) {
         tarash_image_result result = tarimg_send_to_sink(job, exchange->payloads[found->payload], index);
         if (result != TARASH_IMAGE_OK) return result;
-        if (!tarimg_keep_payload(job, exchange->payloads[found->payload], image))
-            return TARASH_IMAGE_ERROR_BAD_RESPONSE;
+        result = tarimg_keep_payload(job, exchange->payloads[found->payload], image);
+        if (result != TARASH_IMAGE_OK) return result;
         slot->is_ready = 1;
         return TARASH_IMAGE_OK;
     }
@@ -8897,11 +8966,14 @@ static void tarimg_task_next(tarimg_task *task) {
     const tarash_image_exchange *exchange = &task->transfer->exchange;
     int64_t wait = 0;
     tarash_image_error error;
-    if (exchange->next_phase == TARASH_IMAGE_PHASE_POLL)
+    int is_again =
+        exchange->next_phase == TARASH_IMAGE_PHASE_FETCH && task->phase == TARASH_IMAGE_PHASE_FETCH;
+    if (is_again) task->polls++; /* a result that isn't there yet is as good as a poll */
+    if (exchange->next_phase == TARASH_IMAGE_PHASE_POLL || is_again)
         wait = exchange->next_delay_ms >= 0 ? exchange->next_delay_ms : config->poll_interval_ms;
     task->phase = exchange->next_phase;
     task->poll_failures = 0;
-    if (task->phase == TARASH_IMAGE_PHASE_POLL && task->polls >= config->max_poll_attempts) {
+    if ((task->phase == TARASH_IMAGE_PHASE_POLL || is_again) && task->polls >= config->max_poll_attempts) {
         memset(&error, 0, sizeof error);
         (void)tarimg_set_error(&error, TARASH_IMAGE_ERROR_TIMEOUT,
                                "%s: not done after %d polls (max_poll_attempts)",
@@ -8912,15 +8984,6 @@ static void tarimg_task_next(tarimg_task *task) {
     tarimg_task_drop_transfer(task);
     task->state = TARIMG_TASK_WAITING;
     tarimg_timer_arm(job->client, &task->timer, tarimg_now(job->client) + wait);
-}
-
-static const char *tarimg_keep_problem(tarash_image_result result) {
-    switch ((int)result) {
-    case TARASH_IMAGE_ERROR_TOO_LARGE: return "more images than limits.max_images";
-    case TARASH_IMAGE_ERROR_BAD_RESPONSE: return TARIMG_NO_IMAGE;
-    case TARASH_IMAGE_ERROR_IO: return "the sink could not take the image";
-    default: return tarash_image_result_string(result);
-    }
 }
 
 static void tarimg_call_succeeded(tarimg_task *task) {
@@ -8949,6 +9012,7 @@ static void tarimg_call_succeeded(tarimg_task *task) {
         exchange->error.delivery = TARASH_IMAGE_DELIVERY_UNKNOWN;
         (void)tarimg_set_error(&exchange->error, result, "%s: %s", exchange->link->provider,
                                tarimg_keep_problem(result));
+        tarimg_name_file(exchange);
         tarimg_task_fail(task, &exchange->error);
     }
 }
@@ -8988,7 +9052,14 @@ static void tarimg_download_succeeded(tarimg_task *task) {
         return;
     }
     slot = &task->job->slots[task->first_index];
-    (void)tarimg_keep_payload(task->job, payload, &slot->image);
+    exchange->error.result = tarimg_keep_payload(task->job, payload, &slot->image);
+    if (exchange->error.result != TARASH_IMAGE_OK) {
+        (void)tarimg_set_error(&exchange->error, exchange->error.result, "%s",
+                               tarimg_keep_problem(exchange->error.result));
+        tarimg_name_file(exchange);
+        tarimg_task_fail(task, &exchange->error);
+        return;
+    }
     slot->is_ready = 1;
     tarimg_task_end(task, TARIMG_TASK_DONE);
 }
@@ -9029,6 +9100,7 @@ static void tarimg_task_outcome(tarimg_task *task) {
         return;
     }
     if (tarimg_task_redirect(task)) return;
+    if (job->attempt_arena.failed || job->storage->arena.failed) (void)tarimg_no_memory(&exchange->error);
     if (exchange->error.result == TARASH_IMAGE_OK) {
         if (task->kind == TARIMG_TASK_CALL)
             tarimg_call_succeeded(task);
@@ -9141,6 +9213,13 @@ static void tarimg_token_task(tarimg_arena *arena, tarimg_value *jobs, const tar
     tarimg_set_integer(arena, entry, "count", task->count);
 }
 
+static void tarimg_token_url(tarimg_arena *arena, tarimg_value *urls, const tarash_image *image) {
+    tarimg_value *entry = tarimg_value_new(arena, TARIMG_OBJECT);
+    tarimg_append_value(urls, entry);
+    tarimg_set_text(arena, entry, "url", image->url);
+    tarimg_set_integer(arena, entry, "index", (int64_t)image->index);
+}
+
 /* What can still be fetched, as JSON in base64 for URLs; empty if there is nothing. */
 static void tarimg_make_token(const tarimg_job *job, tarimg_buffer *out) {
     const tarimg_link *link = &job->links[job->current];
@@ -9160,8 +9239,8 @@ static void tarimg_make_token(const tarimg_job *job, tarimg_buffer *out) {
         if (task->kind == TARIMG_TASK_CALL && task->is_accepted && task->state != TARIMG_TASK_DONE &&
             link->adapter->polls)
             tarimg_token_task(&arena, jobs, task);
-        if (task->kind == TARIMG_TASK_DOWNLOAD && job->slots[task->first_index].image.url)
-            tarimg_append_value(urls, tarimg_value_text(&arena, job->slots[task->first_index].image.url));
+        if (task->kind == TARIMG_TASK_DOWNLOAD && task->state != TARIMG_TASK_DONE && link->row)
+            tarimg_token_url(&arena, urls, &job->slots[task->first_index].image);
     }
     if (jobs && jobs->first) tarimg_set(&arena, root, "jobs", jobs);
     if (urls && urls->first) tarimg_set(&arena, root, "urls", urls);
@@ -9309,6 +9388,8 @@ static void tarimg_attempt_check(tarimg_job *job) {
     ready = tarimg_count_ready(job);
     if (ready && !task) {
         tarimg_note_losses(job, ready);
+        memset(&error, 0, sizeof error);
+        if (tarimg_gravest_failure(job)) tarimg_error_token(job, &error);
         tarimg_record_attempt(job, NULL);
         tarimg_job_end(job, NULL);
         return;
@@ -9795,6 +9876,21 @@ static void tarimg_enter(tarash_image_client *client) {
     client->depth++;
 }
 
+/* Work on the client outside the pump, during which a logger or sink must not take anything away. */
+static int tarimg_begin_work(tarash_image_client *client) {
+    int was_busy = client->is_busy;
+    tarimg_enter(client);
+    client->is_busy = 1;
+    return was_busy;
+}
+
+static int tarimg_leave(tarash_image_client *client);
+
+static void tarimg_end_work(tarash_image_client *client, int was_busy) {
+    client->is_busy = was_busy;
+    (void)tarimg_leave(client);
+}
+
 /* The outermost call carries out a destroy that a callback asked for; 1 = the client is gone. */
 static int tarimg_leave(tarash_image_client *client) {
     if (--client->depth || !client->destroy_requested) return 0;
@@ -10025,6 +10121,12 @@ static tarash_image_result tarimg_refuse_provider(tarash_image_client *client, t
     return result;
 }
 
+static int tarimg_are_sane(const tarash_image_capabilities *caps) {
+    return caps->max_n >= 0 && caps->max_input_images >= 0 && caps->size_multiple >= 0 &&
+           caps->size_max_edge >= 0 && caps->size_max_ratio >= 0 && caps->size_min_pixels >= 0 &&
+           caps->size_max_pixels >= 0 && (unsigned)caps->mask <= 3u;
+}
+
 TARIMG_PUBLIC tarash_image_result tarash_image_register_provider(tarash_image_client *client,
                                                                  const tarash_image_provider *provider) {
     const tarash_image_provider_info *protocol = NULL;
@@ -10039,6 +10141,10 @@ TARIMG_PUBLIC tarash_image_result tarash_image_register_provider(tarash_image_cl
         (provider->auth_prefix && tarimg_has_control(provider->auth_prefix)))
         return tarimg_refuse_provider(client, TARASH_IMAGE_ERROR_VALIDATION,
                                       "auth_header, auth_prefix: have a character that headers don't");
+    if (!tarimg_are_sane(&provider->capabilities))
+        return tarimg_refuse_provider(
+            client, TARASH_IMAGE_ERROR_VALIDATION,
+            "capabilities: has a negative number, or a mask polarity that doesn't exist");
     if (provider->base_url && !tarimg_split_url(provider->base_url, &url))
         return tarimg_refuse_provider(client, TARASH_IMAGE_ERROR_VALIDATION,
                                       "base_url: is not a valid http(s) URL");
@@ -10068,11 +10174,10 @@ TARIMG_PUBLIC tarash_image_result tarash_image_register_provider(tarash_image_cl
     return TARASH_IMAGE_OK;
 }
 
-TARIMG_PUBLIC tarash_image_job tarash_image_submit(tarash_image_client *client,
-                                                   const tarash_image_config *config,
-                                                   const tarash_image_request *request) {
+static tarash_image_job tarimg_submit(tarash_image_client *client, const tarash_image_config *config,
+                                      const tarash_image_request *request) {
     tarash_image_job handle = {0};
-    tarimg_job *job = client ? tarimg_job_new(client) : NULL;
+    tarimg_job *job = tarimg_job_new(client);
     if (!job) return handle;
     handle.id = job->id;
     if (tarimg_job_prepare(job, config, request) != TARASH_IMAGE_OK) {
@@ -10085,6 +10190,18 @@ TARIMG_PUBLIC tarash_image_job tarash_image_submit(tarash_image_client *client,
     job->is_running = 1;
     client->running++;
     tarimg_timer_arm(client, &job->timer, job->started);
+    return handle;
+}
+
+TARIMG_PUBLIC tarash_image_job tarash_image_submit(tarash_image_client *client,
+                                                   const tarash_image_config *config,
+                                                   const tarash_image_request *request) {
+    tarash_image_job handle = {0};
+    int was_busy;
+    if (!client) return handle;
+    was_busy = tarimg_begin_work(client);
+    handle = tarimg_submit(client, config, request);
+    tarimg_end_work(client, was_busy);
     return handle;
 }
 
@@ -10151,12 +10268,16 @@ TARIMG_PUBLIC tarash_image_result tarash_image_take(tarash_image_client *client,
 
 TARIMG_PUBLIC void tarash_image_cancel(tarash_image_client *client, tarash_image_job job) {
     tarimg_job *found = tarimg_find_job(client, job);
+    int was_busy;
     if (!found || found->has_ended) return;
     found->cancel_requested = 1;
-    if (client->is_busy)
+    if (client->is_busy) {
         tarimg_timer_arm(client, &found->timer, tarimg_now(client));
-    else
-        tarimg_job_cancel(found);
+        return;
+    }
+    was_busy = tarimg_begin_work(client);
+    tarimg_job_cancel(found);
+    tarimg_end_work(client, was_busy);
 }
 
 static tarash_image_result tarimg_wait_and_take(tarash_image_client *client, tarash_image_job job,
@@ -10559,23 +10680,14 @@ static tarash_image_result tarimg_text_from(tarash_image_text *text, const taras
     return TARASH_IMAGE_OK;
 }
 
-TARIMG_PUBLIC tarash_image_result tarash_image_plan(tarash_image_client *client,
-                                                    const tarash_image_config *config,
-                                                    const tarash_image_request *request,
-                                                    tarash_image_text *json_out) {
-    tarash_image_client *own = NULL;
+static tarash_image_result tarimg_plan(tarash_image_client *client, const tarash_image_config *config,
+                                       const tarash_image_request *request, tarash_image_text *json_out) {
     tarimg_job *job;
     tarimg_buffer out;
     tarash_image_result result;
     size_t i;
-    if (!json_out) return TARASH_IMAGE_ERROR_VALIDATION;
-    tarimg_text_init(json_out);
-    if (!client) client = own = tarash_image_client_create(NULL);
-    job = client ? tarimg_job_new(client) : NULL;
-    if (!job) {
-        tarash_image_client_destroy(own);
-        return tarimg_no_memory(&json_out->error);
-    }
+    job = tarimg_job_new(client);
+    if (!job) return tarimg_no_memory(&json_out->error);
     tarimg_buffer_init(&out, &client->allocator, 0);
     result = tarimg_job_prepare(job, config, request);
     json_out->error = job->error;
@@ -10592,6 +10704,23 @@ TARIMG_PUBLIC tarash_image_result tarash_image_plan(tarash_image_client *client,
     tarimg_buffer_free(&out);
     tarimg_redact_text(job->secrets, json_out->error.message);
     tarimg_job_free(job);
+    return result;
+}
+
+TARIMG_PUBLIC tarash_image_result tarash_image_plan(tarash_image_client *client,
+                                                    const tarash_image_config *config,
+                                                    const tarash_image_request *request,
+                                                    tarash_image_text *json_out) {
+    tarash_image_client *own = NULL;
+    tarash_image_result result;
+    int was_busy;
+    if (!json_out) return TARASH_IMAGE_ERROR_VALIDATION;
+    tarimg_text_init(json_out);
+    if (!client) client = own = tarash_image_client_create(NULL);
+    if (!client) return tarimg_no_memory(&json_out->error);
+    was_busy = tarimg_begin_work(client);
+    result = tarimg_plan(client, config, request, json_out);
+    tarimg_end_work(client, was_busy);
     tarash_image_client_destroy(own);
     return result;
 }
@@ -10671,9 +10800,22 @@ static tarash_image_result tarimg_resume_call(tarimg_job *job, const tarimg_valu
     task->poll_url = tarimg_copy(&job->attempt_arena, tarimg_text_at(entry, "poll"));
     task->fetch_url = tarimg_copy(&job->attempt_arena, tarimg_text_at(entry, "fetch"));
     task->cancel_url = tarimg_copy(&job->attempt_arena, tarimg_text_at(entry, "cancel"));
+    if (job->attempt_arena.failed) return tarimg_no_memory(&job->error);
     if (!task->job_id)
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "token: is damaged");
     job->links[0].count += (int)count;
+    return TARASH_IMAGE_OK;
+}
+
+/* One image of a token whose URL is known. */
+static tarash_image_result tarimg_resume_url(tarimg_job *job, const tarimg_value *entry) {
+    const char *url = tarimg_text_at(entry, "url");
+    int64_t index = -1;
+    (void)tarimg_integer_at(entry, "index", &index);
+    if (!url || index < 0 || index >= job->client->limits.max_images)
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "token: is damaged");
+    if (!tarimg_add_download(job, url, (size_t)index)) return tarimg_no_memory(&job->error);
+    job->links[0].count++;
     return TARASH_IMAGE_OK;
 }
 
@@ -10686,7 +10828,6 @@ static tarash_image_result tarimg_resume_job(tarimg_job *job, const tarash_image
     const char *provider = tarimg_text_at(root, "provider");
     tarimg_link *link;
     tarash_image_result result;
-    size_t index = 0;
     if (!provider)
         return job->arena.failed ? tarimg_no_memory(&job->error)
                                  : tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
@@ -10711,6 +10852,7 @@ static tarash_image_result tarimg_resume_job(tarimg_job *job, const tarash_image
     if ((result = tarimg_resolve_options(job, link)) != TARASH_IMAGE_OK) return result;
     link->secrets = job->secrets;
     link->per_call = 1;
+    link->max_depth = job->client->limits.max_json_depth;
     job->link_count = 1;
     tarimg_attempt_init(job);
     list = tarimg_at(root, "jobs");
@@ -10719,14 +10861,10 @@ static tarash_image_result tarimg_resume_job(tarimg_job *job, const tarash_image
                                 "token: %s has no jobs to resume", link->provider);
     for (entry = list ? list->first : NULL; entry; entry = entry->next) {
         if ((result = tarimg_resume_call(job, entry)) != TARASH_IMAGE_OK) return result;
-        index = (size_t)link->count;
     }
     list = tarimg_at(root, "urls");
     for (entry = list ? list->first : NULL; entry; entry = entry->next) {
-        if (entry->kind != TARIMG_STRING || index >= (size_t)job->client->limits.max_images)
-            return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "token: is damaged");
-        if (!tarimg_add_download(job, entry->text, index++)) return tarimg_no_memory(&job->error);
-        link->count++;
+        if ((result = tarimg_resume_url(job, entry)) != TARASH_IMAGE_OK) return result;
     }
     return job->tasks ? TARASH_IMAGE_OK
                       : tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
@@ -10758,18 +10896,19 @@ TARIMG_PUBLIC tarash_image_job tarash_image_resume_with(tarash_image_client *cli
                                                         const tarash_image_request *request,
                                                         const char *token) {
     tarash_image_job handle = {0};
+    int was_busy = client ? tarimg_begin_work(client) : 0;
     tarimg_job *job = client ? tarimg_job_new(client) : NULL;
-    if (!job) return handle;
-    handle.id = job->id;
-    if (tarimg_resume_request(job, request) == TARASH_IMAGE_OK &&
+    if (job) handle.id = job->id;
+    if (job && tarimg_resume_request(job, request) == TARASH_IMAGE_OK &&
         tarimg_resume_job(job, config, token) == TARASH_IMAGE_OK) {
         if (job->links[0].config.total_timeout_ms)
             job->total_deadline = job->started + job->links[0].config.total_timeout_ms;
         tarimg_job_begin(job);
-    } else {
+    } else if (job) {
         tarash_image_error error = job->error;
         tarimg_job_end(job, &error);
     }
+    if (client) tarimg_end_work(client, was_busy);
     return handle;
 }
 
@@ -10911,6 +11050,11 @@ TARIMG_PUBLIC void tarash_image_exchange_progress(tarash_image_exchange *exchang
 }
 
 TARIMG_PUBLIC void tarash_image_exchange_next(tarash_image_exchange *exchange, tarash_image_phase phase) {
+    if (phase != TARASH_IMAGE_PHASE_POLL && phase != TARASH_IMAGE_PHASE_FETCH) {
+        (void)tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                          "the provider's code may go on with POLL or FETCH only");
+        return;
+    }
     exchange->has_next = 1;
     exchange->next_phase = phase;
 }

@@ -458,7 +458,8 @@ static void private_hosts_are_known(void **state) {
 static void resume_url(scene *s, const char *base_url, const char *url) {
     char text[700], token[1100];
     size_t size;
-    snprintf(text, sizeof text, "{\"provider\":\"openai\",\"model\":\"dall-e-2\",\"urls\":[\"%s\"]}", url);
+    snprintf(text, sizeof text,
+             "{\"provider\":\"openai\",\"model\":\"dall-e-2\",\"urls\":[{\"url\":\"%s\",\"index\":0}]}", url);
     memcpy(token, "tarash1.", 8);
     size = tarimg_base64_encode((const unsigned char *)text, strlen(text), token + 8);
     token[8 + size] = '\0';
