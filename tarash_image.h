@@ -74,7 +74,8 @@
 
      What provider_config (a JSON object) may hold:
        openai              "organization", "project": the headers of those names
-                           "operation": "variation" for dall-e-2 servers; otherwise the request decides
+                           "operation": "generate", "edit", or "variation" (dall-e-2 servers; needs no prompt);
+                           without it the request decides
        openai_compatible   "operation" as above; "response_format": "b64_json", "url", or null to leave it out
        indoxrouter         "byok_api_key": your own key at the provider behind it
      A key of it that the provider doesn't know becomes a warning.
@@ -102,8 +103,10 @@
 
    THREADS
      One client, its jobs and its callbacks belong to one thread at a time; different clients need no locks.
-     tarash_image_wakeup is the one call that may come from another thread. Functions without a client
-     are pure. With a libcurl older than 7.84 call curl_global_init yourself before there are threads.
+     tarash_image_wakeup is the one call that may come from another thread. Functions that take no client, or a
+     NULL one, may be called from any thread at any time. Environment variables are read by submit, generate,
+     plan and resume. With a libcurl older than 7.84 call curl_global_init yourself before there are threads.
+     A logger must not call the library; a sink and a provider's own functions may call tarash_image_cancel only.
 
    MEMORY
      Texts of configs and requests are copied when a job is submitted. Image bytes and pixels (data, pixels) are
@@ -210,31 +213,32 @@ typedef enum tarash_image_status {
 typedef enum tarash_image_output {
     TARASH_IMAGE_OUTPUT_AUTO = 0,  /* bytes; a URL is downloaded, and kept beside them */
     TARASH_IMAGE_OUTPUT_BYTES = 1, /* the same, said aloud */
-    TARASH_IMAGE_OUTPUT_URL =
-        2, /* the URL alone, nothing is downloaded; bytes where the provider has no URLs */
+    TARASH_IMAGE_OUTPUT_URL = 2,   /* the URL, and no download; bytes where the provider has no URLs */
     TARASH_IMAGE_OUTPUT_BASE64 = 3 /* bytes, and their base64 text beside them */
 } tarash_image_output;
 
-typedef enum tarash_image_role { /* what an input image is for; a warning where a provider has no roles */
-                                 TARASH_IMAGE_ROLE_REFERENCE = 0,
-                                 TARASH_IMAGE_ROLE_FIRST_FRAME = 1,
-                                 TARASH_IMAGE_ROLE_LAST_FRAME = 2,
-                                 TARASH_IMAGE_ROLE_ASSET = 3,
-                                 TARASH_IMAGE_ROLE_STYLE = 4
+/* What an input image is for; a warning where a provider has no roles. */
+typedef enum tarash_image_role {
+    TARASH_IMAGE_ROLE_REFERENCE = 0,
+    TARASH_IMAGE_ROLE_FIRST_FRAME = 1,
+    TARASH_IMAGE_ROLE_LAST_FRAME = 2,
+    TARASH_IMAGE_ROLE_ASSET = 3,
+    TARASH_IMAGE_ROLE_STYLE = 4
 } tarash_image_role;
 
-typedef enum tarash_image_delivery { /* how far a failed request got; see RETRIES, FALLBACK AND MONEY */
-                                     TARASH_IMAGE_DELIVERY_NOT_SENT = 0,
-                                     TARASH_IMAGE_DELIVERY_REJECTED = 1,
-                                     TARASH_IMAGE_DELIVERY_UNKNOWN = 2,
-                                     TARASH_IMAGE_DELIVERY_ACCEPTED = 3
+/* How far a failed request got; see RETRIES, FALLBACK AND MONEY. */
+typedef enum tarash_image_delivery {
+    TARASH_IMAGE_DELIVERY_NOT_SENT = 0,
+    TARASH_IMAGE_DELIVERY_REJECTED = 1,
+    TARASH_IMAGE_DELIVERY_UNKNOWN = 2,
+    TARASH_IMAGE_DELIVERY_ACCEPTED = 3
 } tarash_image_delivery;
 
-typedef enum tarash_image_on_unknown { /* may the chain move on where a second bill is possible? */
-                                       TARASH_IMAGE_UNKNOWN_DEFAULT =
-                                           0, /* as the config that holds this one; FALLBACK for the first */
-                                       TARASH_IMAGE_UNKNOWN_FALLBACK = 1,
-                                       TARASH_IMAGE_UNKNOWN_STOP = 2
+/* May the chain move on where a second bill is possible? */
+typedef enum tarash_image_on_unknown {
+    TARASH_IMAGE_UNKNOWN_DEFAULT = 0, /* as the config that holds this one; FALLBACK for the first */
+    TARASH_IMAGE_UNKNOWN_FALLBACK = 1,
+    TARASH_IMAGE_UNKNOWN_STOP = 2
 } tarash_image_on_unknown;
 
 typedef enum tarash_image_log_level {
@@ -277,8 +281,8 @@ typedef enum tarash_image_log_level {
    curl_global_init_mem). */
 typedef struct tarash_image_allocator {
     void *(*alloc_fn)(size_t size, void *user_data);
-    void *(*realloc_fn)(void *pointer, size_t old_size, size_t new_size,
-                        void *user_data);            /* pointer may be NULL */
+    /* pointer may be NULL */
+    void *(*realloc_fn)(void *pointer, size_t old_size, size_t new_size, void *user_data);
     void (*free_fn)(void *pointer, void *user_data); /* never NULL */
     void *user_data;
 } tarash_image_allocator;
@@ -411,14 +415,14 @@ typedef struct tarash_image_config {
     const tarash_image_mock *mock;               /* used instead of the provider where mock->enabled */
     const struct tarash_image_config *fallbacks; /* tried in order, each with its own fallbacks first */
     size_t fallback_count;
-    uint32_t
-        fallback_on; /* TARASH_IMAGE_BIT(...) | ...: the results after which the chain moves on; 0 = as the config that holds
-                             this one, and at the top the rule above. CANCELLED and OUT_OF_MEMORY always end it */
-    tarash_image_on_unknown
-        on_unknown;              /* (default: as the config that holds this one, and FALLBACK at the top) */
+    /* TARASH_IMAGE_BIT(...) | ...: the results after which the chain moves on; 0 = as the config that
+       holds this one, and at the top the rule above. CANCELLED and OUT_OF_MEMORY always end it */
+    uint32_t fallback_on;
+    /* (default: as the config that holds this one, and FALLBACK at the top) */
+    tarash_image_on_unknown on_unknown;
     const char *provider_config; /* JSON object, see PROVIDERS */
-    const tarash_image_header
-        *headers; /* sent to base_url's origin only; one of ours with the same name gives way */
+    /* sent to base_url's origin only; one of ours with the same name gives way */
+    const tarash_image_header *headers;
     size_t header_count;
 } tarash_image_config;
 
@@ -431,8 +435,8 @@ typedef void (*tarash_image_progress_fn)(const tarash_image_update *update, void
    bytes there were. Functions return 0 for success; anything else ends the job with IO. They are called
    inside tarash_image_poll, and may call tarash_image_cancel but no other function of the client. */
 typedef struct tarash_image_sink {
-    const char
-        *path; /* the built-in file sink: a path with {index} and {ext}; the functions are not used then */
+    /* the built-in file sink: a path with {index} and {ext}; the functions are not used then */
+    const char *path;
     int (*open_fn)(void *user_data, size_t index, const char *mime_type, void **stream);
     int (*write_fn)(void *user_data, void *stream, const void *data, size_t size);
     int (*close_fn)(void *user_data, void *stream);  /* the image is whole */
@@ -452,19 +456,19 @@ typedef struct tarash_image_request {
     int64_t seed;
     const tarash_image_input *images; /* images or a mask turn generation into editing */
     size_t image_count;
-    tarash_image_input
-        mask; /* white marks what to edit; raw pixels are turned into the provider's own form */
+    /* white marks what to edit; raw pixels are turned into the provider's own form */
+    tarash_image_input mask;
     tarash_image_output output; /* (default: AUTO, bytes) */
     const char *output_format;  /* "png", "jpeg", "webp", ... */
     const char *background;     /* "auto", "opaque", "transparent" */
     const char *user;           /* your end user's id, for the provider's abuse detection */
     int partial_images;         /* previews wanted on the way, 0 to 3 (default: 0) */
-    const char
-        *extra_params; /* JSON object merged into the provider's body last: objects merge, null removes */
-    int strict;        /* nonzero: what would be a warning about a setting is a VALIDATION error */
+    /* JSON object merged into the provider's body last: objects merge, null removes */
+    const char *extra_params;
+    int strict; /* nonzero: what would be a warning about a setting is a VALIDATION error */
     const tarash_image_sink *sink;
-    tarash_image_progress_fn
-        on_progress; /* called inside tarash_image_poll; may call any function of the client */
+    /* called inside tarash_image_poll; may call any function of the client */
+    tarash_image_progress_fn on_progress;
     void *user_data; /* for on_progress */
 } tarash_image_request;
 
@@ -518,7 +522,7 @@ typedef struct tarash_image_attempt { /* one config of the chain that was tried 
     int http_status;
     tarash_image_delivery delivery;
     int retries;        /* requests sent again at this provider, polls and downloads included */
-    int64_t started_at; /* UTC, milliseconds since 1970 */
+    int64_t started_at; /* UTC, milliseconds since 1970, to the second */
     int64_t elapsed_ms;
     const char *message; /* "" on success */
 } tarash_image_attempt;
@@ -551,12 +555,12 @@ typedef struct tarash_image_response {
     int64_t elapsed_ms;
     const char *raw_response; /* the provider's JSON, images replaced by their length; an array of several
                                       replies where n was split; NULL if none came */
-    const char
-        *provider_metadata; /* JSON object of what the standard fields don't carry, of the first reply where n
-                                      was split; "{}" if nothing */
+    /* JSON object of what the standard fields don't carry, of the first reply where n was split; "{}"
+       if nothing */
+    const char *provider_metadata;
     tarash_image_error error; /* result OK on success */
-    const char
-        *job_token; /* for tarash_image_resume where something paid for can still be fetched, or NULL */
+    /* for tarash_image_resume where something paid for can still be fetched, or NULL */
+    const char *job_token;
     struct tarash_image_storage *storage; /* internal */
 } tarash_image_response;
 
@@ -593,34 +597,34 @@ typedef struct tarash_image_client tarash_image_client;
 
 /* ---- providers and models as data ---------------------------------------------------------------------- */
 
-typedef enum tarash_image_field { /* standard fields, as bits of capabilities.fields */
-                                  TARASH_IMAGE_FIELD_NEGATIVE_PROMPT = 1 << 0,
-                                  TARASH_IMAGE_FIELD_SIZE = 1 << 1,
-                                  TARASH_IMAGE_FIELD_ASPECT_RATIO = 1 << 2,
-                                  TARASH_IMAGE_FIELD_QUALITY = 1 << 3,
-                                  TARASH_IMAGE_FIELD_STYLE = 1 << 4,
-                                  TARASH_IMAGE_FIELD_N = 1 << 5,
-                                  TARASH_IMAGE_FIELD_SEED = 1 << 6,
-                                  TARASH_IMAGE_FIELD_IMAGES = 1 << 7,
-                                  TARASH_IMAGE_FIELD_MASK = 1 << 8,
-                                  TARASH_IMAGE_FIELD_OUTPUT = 1
-                                                              << 9, /* can be asked for a URL or for base64 */
-                                  TARASH_IMAGE_FIELD_OUTPUT_FORMAT = 1 << 10,
-                                  TARASH_IMAGE_FIELD_BACKGROUND = 1 << 11,
-                                  TARASH_IMAGE_FIELD_USER = 1 << 12,
-                                  TARASH_IMAGE_FIELD_PARTIAL_IMAGES = 1 << 13,
-                                  TARASH_IMAGE_FIELD_ROLES = 1 << 14 /* of input images */
+/* Standard fields, as bits of capabilities.fields. */
+typedef enum tarash_image_field {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT = 1 << 0,
+    TARASH_IMAGE_FIELD_SIZE = 1 << 1,
+    TARASH_IMAGE_FIELD_ASPECT_RATIO = 1 << 2,
+    TARASH_IMAGE_FIELD_QUALITY = 1 << 3,
+    TARASH_IMAGE_FIELD_STYLE = 1 << 4,
+    TARASH_IMAGE_FIELD_N = 1 << 5,
+    TARASH_IMAGE_FIELD_SEED = 1 << 6,
+    TARASH_IMAGE_FIELD_IMAGES = 1 << 7,
+    TARASH_IMAGE_FIELD_MASK = 1 << 8,
+    TARASH_IMAGE_FIELD_OUTPUT = 1 << 9, /* can be asked for a URL or for base64 */
+    TARASH_IMAGE_FIELD_OUTPUT_FORMAT = 1 << 10,
+    TARASH_IMAGE_FIELD_BACKGROUND = 1 << 11,
+    TARASH_IMAGE_FIELD_USER = 1 << 12,
+    TARASH_IMAGE_FIELD_PARTIAL_IMAGES = 1 << 13,
+    TARASH_IMAGE_FIELD_ROLES = 1 << 14 /* of input images */
 } tarash_image_field;
 
-typedef enum tarash_image_mask_polarity { /* what marks the part to edit, at this provider */
-                                          TARASH_IMAGE_MASK_NONE = 0,
-                                          TARASH_IMAGE_MASK_WHITE = 1,
-                                          TARASH_IMAGE_MASK_BLACK = 2,
-                                          TARASH_IMAGE_MASK_TRANSPARENT = 3
+/* What marks the part to edit, at this provider. */
+typedef enum tarash_image_mask_polarity {
+    TARASH_IMAGE_MASK_NONE = 0,
+    TARASH_IMAGE_MASK_WHITE = 1,
+    TARASH_IMAGE_MASK_BLACK = 2,
+    TARASH_IMAGE_MASK_TRANSPARENT = 3
 } tarash_image_mask_polarity;
 
-/* What a provider or model takes. Lists are comma-separated; NULL = no list is known, anything is passed on.
- */
+/* What a provider or model takes. Lists are comma-separated; NULL = no list is known, and anything passes. */
 typedef struct tarash_image_capabilities {
     uint32_t fields; /* TARASH_IMAGE_FIELD_... */
     int max_n;       /* images per call; more is split (0 = no limit known) */
@@ -652,8 +656,10 @@ typedef struct tarash_image_provider_info {
     const char *auth_prefix;
     const char *default_model; /* NULL: the config must give one; "" : may be left out */
     const char *config_keys;   /* what provider_config may hold, comma-separated, or NULL */
-    const char *
-        option_variables; /* "key=VARIABLE,...": environment variables for keys that it leaves out, or NULL */
+    /* Values of provider_config's "operation" that need no prompt, comma-separated, or NULL. */
+    const char *promptless_operations;
+    /* "key=VARIABLE,...": environment variables for keys that it leaves out, or NULL */
+    const char *option_variables;
     tarash_image_capabilities capabilities; /* of models that the model table doesn't know */
     int compiled_in;
     const struct tarimg_adapter *adapter; /* internal */
@@ -703,7 +709,7 @@ TARASH_IMAGE_API tarash_image_job tarash_image_submit(tarash_image_client *clien
                                                       const tarash_image_config *config,
                                                       const tarash_image_request *request);
 
-/* Moves every job on; waits up to timeout_ms for something to happen (0 = doesn't wait). Returns how many
+/* Moves every job on; waits up to timeout_ms for something to happen (0 or less = doesn't wait). Returns how many
    jobs are still running. Callbacks are called in here. */
 TARASH_IMAGE_API int tarash_image_poll(tarash_image_client *client, int timeout_ms);
 
@@ -812,10 +818,10 @@ typedef struct tarash_image_provider {
     const char *auth_header; /* (default: "Authorization") */
     const char *auth_prefix; /* (default: "Bearer ") */
     const char *config_keys; /* what provider_config may hold, comma-separated */
-    tarash_image_capabilities
-        capabilities; /* all zero: with `protocol` as there, else every field as given */
-    const char
-        *image_paths; /* where base64 images stand in replies, comma-separated, e.g. "data[].b64_json" */
+    /* all zero: with `protocol` as there, else every field as given */
+    tarash_image_capabilities capabilities;
+    /* where base64 images stand in replies, comma-separated, e.g. "data[].b64_json" */
+    const char *image_paths;
     tarash_image_result (*build_fn)(tarash_image_exchange *exchange, tarash_image_phase phase,
                                     void *user_data);
     tarash_image_result (*read_fn)(tarash_image_exchange *exchange, tarash_image_phase phase,
@@ -872,6 +878,17 @@ TARASH_IMAGE_API size_t tarash_image_exchange_length(tarash_image_exchange *exch
                                                      const char *path); /* of an array or object */
 /* An image at that place of the reply: base64 (if image_paths names it), a data: URL, or a URL. 1 = found. */
 TARASH_IMAGE_API int tarash_image_exchange_add_image(tarash_image_exchange *exchange, const char *path);
+/* About the image that was added last: what the provider made of the prompt (or NULL), and the seed that it used. */
+TARASH_IMAGE_API void tarash_image_exchange_image_info(tarash_image_exchange *exchange,
+                                                       const char *revised_prompt, int has_seed,
+                                                       int64_t seed);
+/* Tokens, as the provider counts them; 0 = not told. */
+TARASH_IMAGE_API void tarash_image_exchange_usage(tarash_image_exchange *exchange, int64_t input,
+                                                  int64_t output, int64_t total);
+/* 1 = true, 0 = false, -1 = neither or missing. */
+TARASH_IMAGE_API int tarash_image_exchange_flag(tarash_image_exchange *exchange, const char *path);
+/* The wait before the next POLL, in milliseconds, in place of the config's. */
+TARASH_IMAGE_API void tarash_image_exchange_delay(tarash_image_exchange *exchange, int milliseconds);
 /* The provider has a job now. An id that could not be part of a URL's path is BAD_RESPONSE. */
 TARASH_IMAGE_API void tarash_image_exchange_accept(tarash_image_exchange *exchange, const char *job_id);
 TARASH_IMAGE_API void tarash_image_exchange_progress(tarash_image_exchange *exchange,
@@ -1190,7 +1207,9 @@ typedef struct tarimg_block {
 #define TARIMG_ALIGNMENT 16u
 #define TARIMG_BLOCK_HEADER                                                                                  \
     ((sizeof(tarimg_block) + TARIMG_ALIGNMENT - 1u) / TARIMG_ALIGNMENT * TARIMG_ALIGNMENT)
+#ifndef TARIMG_BLOCK_SIZE /* tests make it tiny, so that every text is an allocation that may fail */
 #define TARIMG_BLOCK_SIZE 4000u
+#endif
 
 typedef struct tarimg_arena {
     const tarash_image_allocator *allocator;
@@ -4066,6 +4085,7 @@ typedef struct tarimg_input {
     tarash_image_role role;
     const char *field; /* "images[2]" or "mask", for messages */
     int has_alpha;     /* a PNG with an alpha channel */
+    int width, height; /* 0 = unknown */
 } tarimg_input;
 
 static int tarimg_input_has_bytes(const tarimg_input *input) {
@@ -4078,6 +4098,8 @@ static void tarimg_describe_input(tarimg_arena *arena, tarimg_input *input, cons
     tarimg_media media = tarimg_sniff(head, size);
     const char *slash;
     if (!input->mime_type) input->mime_type = media.mime_type;
+    input->width = media.width;
+    input->height = media.height;
     input->has_alpha =
         tarimg_equal(media.mime_type, "image/png") && size > 25 && (head[25] == 4 || head[25] == 6);
     if (input->filename) return;
@@ -4639,6 +4661,10 @@ typedef struct tarimg_header {
     struct tarimg_header *next;
 } tarimg_header;
 
+typedef struct tarimg_headers {
+    tarimg_header *first, *last;
+} tarimg_headers;
+
 typedef struct tarimg_note { /* a warning on its way into the response */
     tarash_image_warning warning;
     int is_advice; /* nothing was changed, so `strict` doesn't mind */
@@ -4708,7 +4734,7 @@ struct tarash_image_exchange {
     /* the request, written by the adapter */
     const char *method;
     const char *path; /* below base_url, or a whole URL */
-    tarimg_header *headers;
+    tarimg_headers headers;
     const char *accept;
     tarimg_value *body; /* an object; NULL = none */
     int is_form;        /* multipart instead of JSON */
@@ -4718,17 +4744,19 @@ struct tarash_image_exchange {
 
     /* the reply, read by the adapter */
     int status;
-    tarimg_header *reply_headers;
+    tarimg_headers reply_headers;
     tarimg_arena reply_arena;
     tarimg_value *document;
     tarimg_payload **payloads;
     size_t payload_count, payload_capacity;
-    int is_raw_image; /* the reply is payload 0 itself */
+    tarimg_payload *spare_payload; /* of a preview that has been passed on */
+    int is_raw_image;              /* the reply is payload 0 itself */
 
     /* what the adapter made of it */
     tarimg_found *found, *last_found;
     size_t found_count;
-    int is_preview; /* of a stream: found is a partial image */
+    int refused_count; /* images that the provider's safety system kept back */
+    int is_preview;    /* of a stream: found is a partial image */
     int stream_done;
     size_t preview_index;
     const char *job_id, *poll_url, *fetch_url, *cancel_url;
@@ -4796,14 +4824,18 @@ static void tarimg_send(tarash_image_exchange *exchange, const char *method, con
     exchange->accept = "application/json";
 }
 
-static void tarimg_add_header(tarimg_arena *arena, tarimg_header **list, const char *name,
+static void tarimg_add_header(tarimg_arena *arena, tarimg_headers *list, const char *name,
                               const char *value) {
-    tarimg_header *header = (tarimg_header *)tarimg_take(arena, sizeof *header);
-    if (!header || !value) return;
+    tarimg_header *header = value ? (tarimg_header *)tarimg_take(arena, sizeof *header) : NULL;
+    if (!header) return;
     header->name = tarimg_copy(arena, name);
     header->value = tarimg_copy(arena, value);
-    while (*list) list = &(*list)->next;
-    *list = header;
+    if (!header->name || !header->value) return;
+    if (list->last)
+        list->last->next = header;
+    else
+        list->first = header;
+    list->last = header;
 }
 
 static tarimg_value *tarimg_body_object(tarash_image_exchange *exchange) {
@@ -4866,7 +4898,7 @@ static void tarimg_body_common(tarash_image_exchange *exchange) {
 
 static const char *tarimg_reply_header(const tarash_image_exchange *exchange, const char *name) {
     const tarimg_header *header;
-    for (header = exchange->reply_headers; header; header = header->next) {
+    for (header = exchange->reply_headers.first; header; header = header->next) {
         if (tarimg_equal_nocase(header->name, name)) return header->value;
     }
     return NULL;
@@ -4892,7 +4924,9 @@ static tarash_image_result tarimg_open_payload(tarash_image_exchange *exchange, 
     if (!tarimg_grow_array(exchange->allocator, (void **)(void *)&exchange->payloads, exchange->payload_count,
                            &exchange->payload_capacity, sizeof *exchange->payloads))
         return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
-    payload = (tarimg_payload *)tarimg_take(&exchange->arena, sizeof *payload);
+    payload = exchange->spare_payload ? exchange->spare_payload
+                                      : (tarimg_payload *)tarimg_take(&exchange->arena, sizeof *payload);
+    exchange->spare_payload = NULL;
     if (!payload) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
     tarimg_payload_init(payload, exchange->allocator, exchange->max_image_bytes, exchange->expected_bytes);
     payload->index = exchange->first_index + exchange->payload_count;
@@ -5099,7 +5133,6 @@ static tarash_image_result tarimg_read_image_list(tarash_image_exchange *exchang
     const tarimg_value *list = tarimg_at(exchange->document, "data"), *item;
     const tarimg_value *error = tarimg_at(exchange->document, "error");
     const char *created_at = tarimg_text_at(exchange->document, "created_at");
-    int blocked = 0;
     tarimg_read_usage(exchange, tarimg_at(exchange->document, "usage"));
     if (!tarimg_integer_at(exchange->document, "created", &exchange->created) && created_at)
         (void)tarimg_parse_timestamp(created_at, &exchange->created);
@@ -5120,10 +5153,10 @@ static tarash_image_result tarimg_read_image_list(tarash_image_exchange *exchang
             found->revised_prompt = tarimg_copy(&exchange->arena, tarimg_text_at(item, "revised_prompt"));
             (void)tarimg_integer_at(item, "index", &found->number);
         }
-        if (tarimg_is_false_at(item, "respect_moderation")) blocked = 1;
+        if (tarimg_is_false_at(item, "respect_moderation")) exchange->refused_count++;
     }
     if (exchange->found) return TARASH_IMAGE_OK;
-    if (blocked)
+    if (exchange->refused_count)
         return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, "respect_moderation",
                            TARIMG_BLOCKED);
     return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, NULL, "the answer holds no image");
@@ -5390,6 +5423,7 @@ static const char *tarimg_adapt_word(tarimg_link *link, const char *field, const
                                      const char *list) {
     if (!asked || !list) return asked;
     if (tarimg_in_list(list, asked)) return tarimg_listed_word(link, list, asked);
+    if (tarimg_equal(asked, "auto")) return NULL;
     tarimg_warn(link, field, asked, NULL, "this model doesn't take that value");
     return NULL;
 }
@@ -5413,7 +5447,9 @@ static void tarimg_drop_unsupported(tarimg_link *link) {
     for (i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         const char **value = (const char **)(void *)((char *)request + texts[i].offset);
         if (!*value || (link->caps->fields & texts[i].field)) continue;
-        tarimg_warn(link, texts[i].name, *value, NULL, "this model has no such setting");
+        /* What leaving it out gives needs no warning. */
+        if (!tarimg_equal(*value, "auto"))
+            tarimg_warn(link, texts[i].name, *value, NULL, "this model has no such setting");
         *value = NULL;
     }
     if (request->has_seed && !(link->caps->fields & TARASH_IMAGE_FIELD_SEED)) {
@@ -5466,6 +5502,18 @@ static const char *tarimg_polarity_name(tarash_image_mask_polarity polarity) {
     return names[polarity];
 }
 
+static void tarimg_compare_mask(tarimg_link *link) {
+    const tarimg_input *mask = link->mask, *image = link->inputs;
+    if (!mask || !mask->width || !image->width ||
+        (mask->width == image->width && mask->height == image->height))
+        return;
+    tarimg_add_note(link, 1, "mask", tarimg_format(link->arena, "%dx%d", mask->width, mask->height),
+                    "unchanged",
+                    tarimg_format(link->arena,
+                                  "the first image is %dx%d, and most providers want a mask of the same size",
+                                  image->width, image->height));
+}
+
 static void tarimg_adapt_mask(tarimg_link *link) {
     tarash_image_mask_polarity polarity = link->caps->mask;
     const char *name = tarimg_polarity_name(polarity);
@@ -5504,6 +5552,7 @@ static void tarimg_adapt(tarimg_link *link) {
     tarimg_adapt_ratio(link);
     tarimg_adapt_quality(link);
     tarimg_adapt_mask(link);
+    tarimg_compare_mask(link);
     tarimg_adapt_roles(link);
     request->style = tarimg_adapt_word(link, "style", request->style, caps->styles);
     request->background = tarimg_adapt_word(link, "background", request->background, caps->backgrounds);
@@ -5571,6 +5620,18 @@ static const char *tarimg_compatible_response_format(tarimg_link *link) {
     return sent;
 }
 
+static void tarimg_openai_keep_variation_fields(tarash_image_exchange *exchange) {
+    tarimg_value *body = tarimg_body_object(exchange), *field = body ? body->first : NULL;
+    while (field) {
+        tarimg_value *next = field->next;
+        if (!tarimg_in_list("model,n,size,user", field->name)) {
+            tarimg_warn(exchange->link, field->name, field->text, NULL, "a variation takes no such setting");
+            tarimg_remove_member(body, field->name);
+        }
+        field = next;
+    }
+}
+
 static tarash_image_result tarimg_openai_build_variation(tarash_image_exchange *exchange) {
     if (exchange->link->input_count != 1)
         return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
@@ -5578,12 +5639,8 @@ static tarash_image_result tarimg_openai_build_variation(tarash_image_exchange *
     if (exchange->link->mask)
         return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL, "mask: a variation takes no mask");
     tarimg_send(exchange, "POST", "images/variations");
+    tarimg_openai_keep_variation_fields(exchange);
     tarimg_openai_form_images(exchange);
-    if (tarimg_is_set(exchange->link->request.prompt)) {
-        tarimg_warn(exchange->link, "prompt", exchange->link->request.prompt, NULL,
-                    "a variation takes no prompt");
-        tarimg_remove_member(tarimg_body_object(exchange), "prompt");
-    }
     return TARASH_IMAGE_OK;
 }
 
@@ -5597,6 +5654,9 @@ static tarash_image_result tarimg_openai_build_images(tarash_image_exchange *exc
     if (tarimg_equal(operation, "edit") && link->input_count == 0)
         return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
                            "images: an edit needs an input image");
+    if (tarimg_equal(operation, "generate") && link->input_count)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "images: the operation generate takes none; leave it out, or say edit");
     if (link->input_count == 0) {
         tarimg_send(exchange, "POST", "images/generations");
         return TARASH_IMAGE_OK;
@@ -5618,7 +5678,12 @@ static void tarimg_openai_check_background(tarash_image_exchange *exchange) {
 }
 
 static void tarimg_openai_build_stream(tarash_image_exchange *exchange) {
+    const char *operation = tarimg_option(exchange->link, "operation");
     if (!exchange->link->request.partial_images) return;
+    if (tarimg_equal(operation, "variation")) {
+        tarimg_warn(exchange->link, "partial_images", "", NULL, "a variation takes no such setting");
+        return;
+    }
     tarimg_set_true(&exchange->arena, tarimg_body_object(exchange), "stream");
     tarimg_body_integer(exchange, "partial_images", exchange->link->request.partial_images);
 }
@@ -6203,39 +6268,39 @@ static const tarash_image_model_info tarimg_models[] = {
 
 /* name, aliases,
    base URL, its variable, key variables, key optional, auth header, auth prefix,
-   default model, provider_config keys, variables of those,
+   default model, provider_config keys, operations without a prompt, variables of those keys,
    capabilities of models that the table above lacks, compiled in, adapter */
 static const tarash_image_provider_info tarimg_rows[] = {
     {"openai", NULL,
      "https://api.openai.com/v1", "OPENAI_BASE_URL", "OPENAI_API_KEY", 0, "Authorization", "Bearer ",
-     "gpt-image-2.5-flare", "organization,project,operation", "organization=OPENAI_ORG_ID,project=OPENAI_PROJECT_ID",
+     "gpt-image-2.5-flare", "organization,project,operation", "variation", "organization=OPENAI_ORG_ID,project=OPENAI_PROJECT_ID",
      {TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
      TARIMG_OPENAI},
     {"openai_compatible", "openai-compatible",
      NULL, NULL, "OPENAI_COMPATIBLE_API_KEY", 1, "Authorization", "Bearer ",
-     "", "operation,response_format", NULL,
+     "", "operation,response_format", "variation", NULL,
      {TARIMG_FIELDS_ALL & ~(unsigned)(TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_ROLES), 0, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
      TARIMG_OPENAI_COMPATIBLE},
     {"indoxrouter", "indoxhub",
      "https://api.indoxhub.com", NULL, "INDOX_ROUTER_API_KEY,INDOXHUB_API_KEY", 0, "Authorization", "Bearer ",
-     "openai/gpt-image-2.5-flare", "byok_api_key", NULL,
+     "openai/gpt-image-2.5-flare", "byok_api_key", NULL, NULL,
      {TARIMG_FIELDS_ROUTER, 0, 0, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
      TARIMG_INDOXROUTER},
     {"atoma", NULL,
      "https://api.atoma.network", NULL, "ATOMASDK_BEARER_AUTH,ATOMA_API_KEY", 0, "Authorization", "Bearer ",
-     "black-forest-labs/FLUX.1-schnell", NULL, NULL,
+     "black-forest-labs/FLUX.1-schnell", NULL, NULL, NULL,
      {TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_N |
           TARASH_IMAGE_FIELD_USER | TARASH_IMAGE_FIELD_OUTPUT,
       10, 0, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
      TARIMG_ATOMA},
     {"xai", "grok",
      "https://api.x.ai/v1", NULL, "XAI_API_KEY", 0, "Authorization", "Bearer ",
-     "grok-imagine-image-2.0", NULL, NULL,
+     "grok-imagine-image-2.0", NULL, NULL, NULL,
      {TARIMG_FIELDS_XAI, 10, 5, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
      TARIMG_XAI},
     {"mock", NULL,
      "mock:", NULL, NULL, 1, "Authorization", "Bearer ",
-     "mock", NULL, NULL,
+     "mock", NULL, NULL, NULL,
      {TARIMG_FIELDS_ALL & ~(unsigned)TARASH_IMAGE_FIELD_PARTIAL_IMAGES, 0, 0, TARASH_IMAGE_MASK_WHITE, 0, 0, "auto,any", 0, 4096, 0, 0, 0, NULL, NULL, NULL, NULL, "png"},
      TARIMG_MOCK},
 };
@@ -6914,10 +6979,15 @@ static tarash_image_result tarimg_resolve_input(tarimg_job *job, const tarash_im
     if (sources != 1)
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "%s: needs exactly one of url, path, data and pixels", out->field);
-    if ((result = tarimg_check_word(&job->error, out->field, given->mime_type)) != TARASH_IMAGE_OK)
-        return result;
-    if ((result = tarimg_check_number(&job->error, out->field, (int)given->role, 0, 4)) != TARASH_IMAGE_OK)
-        return result;
+    result = tarimg_check_word(&job->error, tarimg_format(&job->arena, "%s.mime_type", out->field),
+                               given->mime_type);
+    if (result != TARASH_IMAGE_OK) return result;
+    result = tarimg_check_number(&job->error, tarimg_format(&job->arena, "%s.role", out->field),
+                                 (int)given->role, 0, 4);
+    if (result != TARASH_IMAGE_OK) return result;
+    if (given->pixels && given->mime_type && !tarimg_equal(given->mime_type, "image/png"))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "%s.mime_type: pixels are sent as image/png", out->field);
     out->role = given->role;
     out->mime_type = tarimg_copy(&job->arena, given->mime_type);
     if (given->url) {
@@ -7123,6 +7193,7 @@ static tarash_image_result tarimg_resolve_base_url(tarimg_job *job, tarimg_link 
     const char *variable = link->row->base_url_variable;
     const char *given = link->config.base_url ? link->config.base_url : tarimg_environment(variable, NULL);
     link->base_url = tarimg_copy(&job->arena, given ? given : link->row->base_url);
+    if (job->arena.failed) return tarimg_no_memory(&job->error);
     if (!link->base_url)
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "base_url: is missing; %s has no default", link->provider);
@@ -7432,7 +7503,8 @@ static int tarimg_exchange_has_key(const tarash_image_exchange *exchange, const 
 static tarimg_header *tarimg_exchange_headers(tarash_image_exchange *exchange, const char *url) {
     tarimg_link *link = exchange->link;
     tarimg_arena *arena = &exchange->arena;
-    tarimg_header *list = NULL, *kept = NULL, *header;
+    tarimg_headers list = {NULL, NULL}, kept = {NULL, NULL};
+    tarimg_header *header;
     size_t i;
     if (exchange->body && exchange->is_form)
         tarimg_add_header(arena, &list, "Content-Type",
@@ -7441,13 +7513,13 @@ static tarimg_header *tarimg_exchange_headers(tarash_image_exchange *exchange, c
     else if (exchange->body)
         tarimg_add_header(arena, &list, "Content-Type", "application/json");
     tarimg_add_header(arena, &list, "Accept", exchange->accept);
-    if (!tarimg_exchange_has_key(exchange, url)) return list;
+    if (!tarimg_exchange_has_key(exchange, url)) return list.first;
     if (link->key)
         tarimg_add_header(arena, &list, link->row->auth_header,
                           tarimg_format(arena, "%s%s", link->row->auth_prefix, link->key));
-    for (header = exchange->headers; header; header = header->next)
+    for (header = exchange->headers.first; header; header = header->next)
         tarimg_add_header(arena, &list, header->name, header->value);
-    for (header = list; header; header = header->next) {
+    for (header = list.first; header; header = header->next) {
         int is_replaced = 0;
         for (i = 0; link->config.headers && i < link->config.header_count; i++)
             is_replaced |= tarimg_equal_nocase(link->config.headers[i].name, header->name);
@@ -7455,7 +7527,7 @@ static tarimg_header *tarimg_exchange_headers(tarash_image_exchange *exchange, c
     }
     for (i = 0; link->config.headers && i < link->config.header_count; i++)
         tarimg_add_header(arena, &kept, link->config.headers[i].name, link->config.headers[i].value);
-    return kept;
+    return kept.first;
 }
 
 /* ---- exchanges: the body as it is sent */
@@ -7577,6 +7649,14 @@ static int tarimg_render_body(tarash_image_exchange *exchange, tarimg_body *body
     return good && !exchange->arena.failed;
 }
 
+/* A text that could not be copied may look like one that is missing: then memory is the reason. */
+static tarash_image_result tarimg_refused(tarimg_job *job, tarash_image_result result) {
+    if (result == TARASH_IMAGE_OK) return result;
+    if (job->arena.failed || job->attempt_arena.failed || job->storage->arena.failed)
+        return tarimg_no_memory(&job->error);
+    return result;
+}
+
 /* ---- preparing a job: everything that can be said before anything is sent */
 
 /* A dry run of the link's first request, for its warnings and refusals. */
@@ -7607,6 +7687,11 @@ static tarash_image_result tarimg_check_strict(tarimg_job *job, tarimg_link *lin
     return TARASH_IMAGE_OK;
 }
 
+static int tarimg_is_promptless(const tarimg_link *link) {
+    const char *operation = tarimg_option(link, "operation"), *list = link->row->promptless_operations;
+    return operation && list && tarimg_in_list(list, operation);
+}
+
 static tarash_image_result tarimg_resolve_link(tarimg_job *job, tarimg_link *link) {
     tarash_image_result result;
     const char *prompt = job->request.prompt;
@@ -7622,7 +7707,7 @@ static tarash_image_result tarimg_resolve_link(tarimg_job *job, tarimg_link *lin
     if ((result = tarimg_resolve_key(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_resolve_options(job, link)) != TARASH_IMAGE_OK) return result;
     if (job->arena.failed) return tarimg_no_memory(&job->error);
-    if (!tarimg_is_set(prompt) && !tarimg_option(link, "operation"))
+    if (!tarimg_is_set(prompt) && !tarimg_is_promptless(link))
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "prompt: is %s; say what the image shall show", prompt ? "empty" : "missing");
     if ((result = tarimg_check_inputs(job, link)) != TARASH_IMAGE_OK) return result;
@@ -7683,6 +7768,8 @@ static tarash_image_result tarimg_job_prepare(tarimg_job *job, const tarash_imag
     size_t i;
     if (!config) return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "config: is NULL");
     if (!request) return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "request: is NULL");
+    job->request.on_progress = request->on_progress;
+    job->request.user_data = request->user_data;
     if ((result = tarimg_check_request(job->client, &job->error, request)) != TARASH_IMAGE_OK) return result;
     tarimg_copy_request(job, request);
     if ((result = tarimg_check_text(&job->error, "extra_params", request->extra_params)) != TARASH_IMAGE_OK)
@@ -7908,7 +7995,7 @@ static size_t tarimg_on_header(char *data, size_t one, size_t size, void *user_d
     }
     while (length && (data[length - 1] == '\r' || data[length - 1] == '\n')) length--;
     if (length >= 5 && tarimg_equal_bytes_nocase(data, "http/", 5)) {
-        exchange->reply_headers = NULL;
+        exchange->reply_headers.first = exchange->reply_headers.last = NULL;
         return size;
     }
     text = tarimg_copy_bytes(&exchange->arena, data, length);
@@ -8195,7 +8282,10 @@ static tarash_image_result tarimg_result_of_curl(CURLcode code) {
 }
 
 static int tarimg_has_sent(tarimg_transfer *transfer) {
-    long request = 0;
+    long request = 0, tunnel = 0;
+    /* What a proxy refused was the tunnel, not the request. */
+    (void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
+    if (tunnel && (tunnel < 200 || tunnel > 299)) return 0;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request);
     return request > 0;
 }
@@ -8361,7 +8451,7 @@ static void tarimg_queue_event(tarimg_job *job, tarimg_event *event) {
 }
 
 static int tarimg_is_watched(const tarimg_job *job) {
-    return job->request.on_progress && job->link_count && !job->links[job->current].is_quiet;
+    return job->request.on_progress && !(job->link_count && job->links[job->current].is_quiet);
 }
 
 /* Reports the job's state, unless nobody listens. A report lost to lack of memory is not worth a failure. */
@@ -8393,6 +8483,7 @@ static void tarimg_emit_preview(tarimg_transfer *transfer) {
     exchange->found = exchange->last_found = NULL;
     exchange->found_count = 0;
     if (!payload) return;
+    exchange->payload_count--; /* its place is free for the next one */
     if (tarimg_is_watched(job)) event = (tarimg_event *)tarimg_alloc(exchange->allocator, sizeof *event);
     if (event) {
         event->preview.data = payload->data;
@@ -8408,6 +8499,7 @@ static void tarimg_emit_preview(tarimg_transfer *transfer) {
         tarimg_queue_event(job, event);
     }
     tarimg_payload_free(payload);
+    exchange->spare_payload = payload;
 }
 
 static void tarimg_note_progress(tarimg_job *job, tarash_image_status status, int percent, int position,
@@ -8557,7 +8649,7 @@ static void tarimg_task_call(tarimg_task *task) {
         tarimg_task_refuse(task, TARASH_IMAGE_ERROR_OUT_OF_MEMORY, "out of memory");
 }
 
-/* The row that downloads go by: no adapter, no key. */
+/* Only who asks a private host himself may be sent on to one. */
 static int tarimg_may_be_private(const tarimg_job *job) {
     const tarimg_link *link = &job->links[job->current];
     tarimg_url url;
@@ -8811,8 +8903,7 @@ static tarash_image_result tarimg_send_to_sink(tarimg_job *job, tarimg_payload *
     result = tarimg_payload_write(&into, payload->data, payload->fill);
     if (result == TARASH_IMAGE_OK) result = tarimg_payload_close(&into);
     tarimg_payload_free(payload);
-    tarimg_payload_free(&into);
-    into.data = NULL;
+    if (result != TARASH_IMAGE_OK) tarimg_payload_free(&into);
     *payload = into;
     return result;
 }
@@ -8910,7 +9001,7 @@ static void tarimg_absorb_facts(tarimg_task *task) {
     job->http_status = exchange->status;
     if (exchange->error.request_id[0])
         job->provider_request_id = tarimg_copy(&job->storage->arena, exchange->error.request_id);
-    if (exchange->found) tarimg_append_document(job, exchange->document);
+    if (exchange->found || !exchange->has_next) tarimg_append_document(job, exchange->document);
     if (exchange->metadata && exchange->metadata->first && job->metadata.size == 0)
         tarimg_write_json(&job->metadata, exchange->metadata, tarimg_write_payload, NULL);
 }
@@ -9005,6 +9096,11 @@ static void tarimg_call_succeeded(tarimg_task *task) {
         tarimg_task_fail(task, &exchange->error);
         return;
     }
+    if (exchange->refused_count)
+        tarimg_late_note(
+            task->job, "n", tarimg_format(&task->job->storage->arena, "%d", task->count),
+            tarimg_format(&task->job->storage->arena, "%llu", (unsigned long long)exchange->found_count),
+            TARIMG_BLOCKED);
     result = tarimg_absorb_images(task);
     if (result == TARASH_IMAGE_OK)
         tarimg_task_end(task, TARIMG_TASK_DONE);
@@ -9304,7 +9400,7 @@ static void tarimg_record_attempt(tarimg_job *job, const tarash_image_error *err
     job->tried_count++;
 }
 
-/* DESIGN's default set: what another provider may well do better. */
+/* The default set (see RETRIES, FALLBACK AND MONEY): what another provider may well do better. */
 static int tarimg_falls_back(const tarimg_link *link, const tarash_image_error *error) {
     if (error->result == TARASH_IMAGE_ERROR_CANCELLED || error->result == TARASH_IMAGE_ERROR_OUT_OF_MEMORY)
         return 0;
@@ -10180,7 +10276,7 @@ static tarash_image_job tarimg_submit(tarash_image_client *client, const tarash_
     tarimg_job *job = tarimg_job_new(client);
     if (!job) return handle;
     handle.id = job->id;
-    if (tarimg_job_prepare(job, config, request) != TARASH_IMAGE_OK) {
+    if (tarimg_refused(job, tarimg_job_prepare(job, config, request)) != TARASH_IMAGE_OK) {
         tarash_image_error error = job->error;
         tarimg_job_end(job, &error);
         return handle;
@@ -10689,7 +10785,7 @@ static tarash_image_result tarimg_plan(tarash_image_client *client, const tarash
     job = tarimg_job_new(client);
     if (!job) return tarimg_no_memory(&json_out->error);
     tarimg_buffer_init(&out, &client->allocator, 0);
-    result = tarimg_job_prepare(job, config, request);
+    result = tarimg_refused(job, tarimg_job_prepare(job, config, request));
     json_out->error = job->error;
     tarimg_append_char(&out, '[');
     for (i = 0; i < job->link_count && result == TARASH_IMAGE_OK; i++) {
@@ -10900,7 +10996,7 @@ TARIMG_PUBLIC tarash_image_job tarash_image_resume_with(tarash_image_client *cli
     tarimg_job *job = client ? tarimg_job_new(client) : NULL;
     if (job) handle.id = job->id;
     if (job && tarimg_resume_request(job, request) == TARASH_IMAGE_OK &&
-        tarimg_resume_job(job, config, token) == TARASH_IMAGE_OK) {
+        tarimg_refused(job, tarimg_resume_job(job, config, token)) == TARASH_IMAGE_OK) {
         if (job->links[0].config.total_timeout_ms)
             job->total_deadline = job->started + job->links[0].config.total_timeout_ms;
         tarimg_job_begin(job);
@@ -11029,6 +11125,32 @@ TARIMG_PUBLIC size_t tarash_image_exchange_length(tarash_image_exchange *exchang
 
 TARIMG_PUBLIC int tarash_image_exchange_add_image(tarash_image_exchange *exchange, const char *path) {
     return tarimg_add_image(exchange, tarimg_at(exchange->document, path)) != NULL;
+}
+
+TARIMG_PUBLIC void tarash_image_exchange_image_info(tarash_image_exchange *exchange,
+                                                    const char *revised_prompt, int has_seed, int64_t seed) {
+    tarimg_found *found = exchange->last_found;
+    if (!found) return;
+    found->revised_prompt = tarimg_copy(&exchange->arena, revised_prompt);
+    found->has_seed = has_seed;
+    found->seed = seed;
+}
+
+TARIMG_PUBLIC void tarash_image_exchange_usage(tarash_image_exchange *exchange, int64_t input, int64_t output,
+                                               int64_t total) {
+    exchange->usage.input_tokens = input;
+    exchange->usage.output_tokens = output;
+    exchange->usage.total_tokens = total;
+}
+
+TARIMG_PUBLIC int tarash_image_exchange_flag(tarash_image_exchange *exchange, const char *path) {
+    const tarimg_value *value = tarimg_at(exchange->document, path);
+    if (!value || (value->kind != TARIMG_TRUE && value->kind != TARIMG_FALSE)) return -1;
+    return value->kind == TARIMG_TRUE;
+}
+
+TARIMG_PUBLIC void tarash_image_exchange_delay(tarash_image_exchange *exchange, int milliseconds) {
+    exchange->next_delay_ms = milliseconds < 0 ? -1 : milliseconds;
 }
 
 TARIMG_PUBLIC void tarash_image_exchange_accept(tarash_image_exchange *exchange, const char *job_id) {

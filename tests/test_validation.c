@@ -605,11 +605,11 @@ static void test_sources_of_inputs(void **state) {
     INVALID("images[0]:", (use_input(), s.input.path = s.empty));
     INVALID("images[0]:", (use_input(), s.input.pixels = tiny_png, s.input.width = s.input.height = 1,
                            s.input.channels = 1));
-    INVALID("images[0]:", (use_input(), s.input.role = (tarash_image_role)5));
-    INVALID("images[0]:", (use_input(), s.input.role = (tarash_image_role)INT_MAX));
-    INVALID("images[0]:", (use_input(), s.input.mime_type = ""));
-    INVALID("images[0]:", (use_input(), s.input.mime_type = "image/png\r\nX: y"));
-    INVALID("images[0]:", (use_input(), s.input.mime_type = BAD_UTF8));
+    INVALID("images[0].role:", (use_input(), s.input.role = (tarash_image_role)5));
+    INVALID("images[0].role:", (use_input(), s.input.role = (tarash_image_role)INT_MAX));
+    INVALID("images[0].mime_type:", (use_input(), s.input.mime_type = ""));
+    INVALID("images[0].mime_type:", (use_input(), s.input.mime_type = "image/png\r\nX: y"));
+    INVALID("images[0].mime_type:", (use_input(), s.input.mime_type = BAD_UTF8));
     INVALID("images[0]:", use_path(s.missing));
     INVALID("images[0]:", use_path(s.empty));
     INVALID("images[0]:", use_path(""));
