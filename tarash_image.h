@@ -54,6 +54,7 @@
      TARASH_IMAGE_MALLOC(size), TARASH_IMAGE_REALLOC(pointer, size), TARASH_IMAGE_FREE(pointer)
                                     the default allocator: all three or none  (default: malloc, realloc, free)
      TARASH_IMAGE_ASSERT(condition) internal invariants only  (default: assert)
+     TARASH_IMAGE_NO_SIMD           base64 without vector code
      TARASH_IMAGE_NO_STDIO          no file is ever opened: paths, saving and the file sink are UNSUPPORTED
      TARASH_IMAGE_NO_OPENAI, TARASH_IMAGE_NO_OPENAI_COMPATIBLE, TARASH_IMAGE_NO_INDOXROUTER,
      TARASH_IMAGE_NO_ATOMA, TARASH_IMAGE_NO_XAI, TARASH_IMAGE_NO_MOCK
@@ -1567,7 +1568,45 @@ static int tarimg_parse_ratio(const char *text, size_t size, double *ratio) {
 
 /* >>base64
    Decodes what a reply brings piece by piece, encodes what a body asks for. Both alphabets are taken, padding
-   may be missing; white space and padding are the caller's business. */
+   may be missing; white space and padding are the caller's business.
+
+   Long texts go through vector code: AVX2 or SSSE3, whichever the processor has, NEON on 64-bit ARM. The
+   methods are those of Wojciech Mula and Daniel Lemire, "Faster Base64 Encoding and Decoding Using AVX2
+   Instructions" (2018). Vector code does whole blocks only and leaves a block with a stranger in it untouched,
+   so that the portable code alone decides where decoding ends: results are the same on every path.
+   TARASH_IMAGE_NO_SIMD leaves the portable code only. */
+
+/* __EDG__: compilers that pass for gcc and lack some of its vector extensions. */
+#if defined(TARASH_IMAGE_NO_SIMD) || defined(__EDG__) || defined(__TINYC__)
+#elif defined(__x86_64__) && defined(__clang__)
+#define TARIMG_SSSE3 __attribute__((target("ssse3")))
+#if !defined(_MSC_VER) || defined(__AVX2__) /* else clang-cl's immintrin.h may keep AVX2 to itself */
+#define TARIMG_AVX2 __attribute__((target("avx2")))
+#endif
+#elif defined(__x86_64__) && defined(__GNUC__) && __GNUC__ >= 5
+#define TARIMG_SSSE3 __attribute__((target("ssse3")))
+#if !defined(_WIN32) &&                                                                                      \
+    !defined(__CYGWIN__) /* where gcc misaligns such variables on the stack: its bug 54412 */
+#define TARIMG_AVX2 __attribute__((target("avx2")))
+#define TARIMG_AVX2_BUILTINS
+#endif
+#elif defined(_M_X64) && !defined(_M_ARM64EC) && defined(_MSC_VER) && _MSC_VER >= 1900
+#define TARIMG_SSSE3
+#define TARIMG_AVX2
+#elif (defined(__aarch64__) && defined(__ARM_NEON) && defined(__GNUC__)) ||                                  \
+    (defined(_M_ARM64) && defined(_MSC_VER) && _MSC_VER >= 1920)
+#define TARIMG_NEON
+#endif
+
+#if defined(TARIMG_SSSE3)
+#include <tmmintrin.h>
+#endif
+#if defined(TARIMG_AVX2) && !defined(TARIMG_AVX2_BUILTINS)
+#include <immintrin.h>
+#endif
+#if defined(TARIMG_NEON)
+#include <arm_neon.h>
+#endif
 
 typedef struct tarimg_base64 {
     uint32_t bits; /* of a group that is not whole yet */
@@ -1575,18 +1614,419 @@ typedef struct tarimg_base64 {
     int padding;   /* '=' seen */
 } tarimg_base64;
 
-/* Values of the characters; 64 = not in the alphabet. */
-static const unsigned char tarimg_base64_values[256] = {
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 62, 64, 62, 64, 63, 52, 53, 54, 55,
-    56, 57, 58, 59, 60, 61, 64, 64, 64, 64, 64, 64, 64, 0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12,
-    13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 64, 64, 64, 64, 63, 64, 26, 27, 28, 29, 30, 31, 32,
-    33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
-    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64};
+/* V(value) for each of the 256 characters; 64 = not in the alphabet. */
+#define TARIMG_BASE64_8(V, a, b, c, d, e, f, g, h) V(a), V(b), V(c), V(d), V(e), V(f), V(g), V(h)
+#define TARIMG_BASE64_NONE(V)                      TARIMG_BASE64_8(V, 64, 64, 64, 64, 64, 64, 64, 64)
+#define TARIMG_BASE64_NONE_64(V)                                                                             \
+    TARIMG_BASE64_NONE(V), TARIMG_BASE64_NONE(V), TARIMG_BASE64_NONE(V), TARIMG_BASE64_NONE(V),              \
+        TARIMG_BASE64_NONE(V), TARIMG_BASE64_NONE(V), TARIMG_BASE64_NONE(V), TARIMG_BASE64_NONE(V)
+#define TARIMG_BASE64_ASCII(V)                                                                               \
+    TARIMG_BASE64_NONE(V), TARIMG_BASE64_NONE(V), TARIMG_BASE64_NONE(V), TARIMG_BASE64_NONE(V),              \
+        TARIMG_BASE64_NONE(V), TARIMG_BASE64_8(V, 64, 64, 64, 62, 64, 62, 64, 63),                           \
+        TARIMG_BASE64_8(V, 52, 53, 54, 55, 56, 57, 58, 59),                                                  \
+        TARIMG_BASE64_8(V, 60, 61, 64, 64, 64, 64, 64, 64), TARIMG_BASE64_8(V, 64, 0, 1, 2, 3, 4, 5, 6),     \
+        TARIMG_BASE64_8(V, 7, 8, 9, 10, 11, 12, 13, 14), TARIMG_BASE64_8(V, 15, 16, 17, 18, 19, 20, 21, 22), \
+        TARIMG_BASE64_8(V, 23, 24, 25, 64, 64, 64, 64, 63),                                                  \
+        TARIMG_BASE64_8(V, 64, 26, 27, 28, 29, 30, 31, 32),                                                  \
+        TARIMG_BASE64_8(V, 33, 34, 35, 36, 37, 38, 39, 40),                                                  \
+        TARIMG_BASE64_8(V, 41, 42, 43, 44, 45, 46, 47, 48),                                                  \
+        TARIMG_BASE64_8(V, 49, 50, 51, 64, 64, 64, 64, 64)
+#define TARIMG_BASE64_ALL(V)                                                                                 \
+    { TARIMG_BASE64_ASCII(V), TARIMG_BASE64_NONE_64(V), TARIMG_BASE64_NONE_64(V) }
+
+/* The values at each of the four places of a group, so that a group is the OR of four look-ups. */
+#define TARIMG_BASE64_STRANGER    0x1000000u
+#define TARIMG_BASE64_AT(v, bits) ((v) < 64 ? (uint32_t)(v) << (bits) : TARIMG_BASE64_STRANGER)
+#define TARIMG_BASE64_1ST(v)      TARIMG_BASE64_AT(v, 18)
+#define TARIMG_BASE64_2ND(v)      TARIMG_BASE64_AT(v, 12)
+#define TARIMG_BASE64_3RD(v)      TARIMG_BASE64_AT(v, 6)
+#define TARIMG_BASE64_4TH(v)      TARIMG_BASE64_AT(v, 0)
+static const uint32_t tarimg_base64_places[4][256] = {
+    TARIMG_BASE64_ALL(TARIMG_BASE64_1ST), TARIMG_BASE64_ALL(TARIMG_BASE64_2ND),
+    TARIMG_BASE64_ALL(TARIMG_BASE64_3RD), TARIMG_BASE64_ALL(TARIMG_BASE64_4TH)};
+
+static const char tarimg_base64_alphabet[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* ---- paths: each takes whole groups from the front and returns how many characters or bytes it took. They
+   write no more than size / 4 * 3 bytes (decoding) or what they return stands for (encoding) ---- */
+
+static uint32_t tarimg_base64_group(const unsigned char *in) {
+    return tarimg_base64_places[0][in[0]] | tarimg_base64_places[1][in[1]] | tarimg_base64_places[2][in[2]] |
+           tarimg_base64_places[3][in[3]];
+}
+
+static size_t tarimg_base64_decode_portable(const unsigned char *in, size_t size, unsigned char *out) {
+    size_t at = 0;
+    for (; size - at >= 4; at += 4, out += 3) {
+        uint32_t group = tarimg_base64_group(in + at);
+        if (group & TARIMG_BASE64_STRANGER) break;
+        out[0] = (unsigned char)(group >> 16);
+        out[1] = (unsigned char)(group >> 8 & 255u);
+        out[2] = (unsigned char)(group & 255u);
+    }
+    return at;
+}
+
+static size_t tarimg_base64_encode_portable(const unsigned char *in, size_t size, char *out) {
+    const char *alphabet = tarimg_base64_alphabet;
+    size_t at = 0;
+    for (; size - at >= 3; at += 3, out += 4) {
+        uint32_t group = (uint32_t)in[at] << 16 | (uint32_t)in[at + 1] << 8 | in[at + 2];
+        out[0] = alphabet[group >> 18];
+        out[1] = alphabet[group >> 12 & 63u];
+        out[2] = alphabet[group >> 6 & 63u];
+        out[3] = alphabet[group & 63u];
+    }
+    return at;
+}
+
+#if defined(TARIMG_SSSE3)
+/* Tables for byte shuffles, which look up in 16 bytes; twice, since AVX2 shuffles its halves separately. */
+#define TARIMG_TWICE(...)                                                                                    \
+    { __VA_ARGS__, __VA_ARGS__ }
+
+/* A character is in the alphabet if the entries of its low and high half have a bit in common: one bit for
+   each high half that differs in what may follow. From 0x80 on the shuffle by the character itself yields 0. */
+static const unsigned char tarimg_base64_low[32] = TARIMG_TWICE(
+    0x1A, 0x1E, 0x1E, 0x1E, 0x1E, 0x1E, 0x1E, 0x1E, 0x1E, 0x1E, 0x1C, 0x05, 0x04, 0x05, 0x04, 0x0D);
+static const unsigned char tarimg_base64_high[32] =
+    TARIMG_TWICE(0, 0, 0x01, 0x02, 0x04, 0x08, 0x04, 0x10, 0, 0, 0, 0, 0, 0, 0, 0);
+
+/* Which of a row's ranges a character is in follows from its high half, but for - / _ : moving what ends
+   in D or F elsewhere gives each a place of its own in the table of what to add. */
+static const unsigned char tarimg_base64_moves[32] =
+    TARIMG_TWICE(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 11);
+static const unsigned char tarimg_base64_adds[32] =
+    TARIMG_TWICE(0xE0, 0xB9, 0x13, 0x04, 0xBF, 0xBF, 0xB9, 0xB9, 0, 0, 0x11, 0, 0xBF, 0x10, 0xB9, 0xBF);
+
+/* Drops the empty byte of each group and turns the rest round. */
+static const unsigned char tarimg_base64_pack[32] =
+    TARIMG_TWICE(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 0x80, 0x80, 0x80, 0x80);
+
+/* What encoding adds: by 0 for 26 to 51, by value - 51 for what is above, by 13 for what is below. */
+static const unsigned char tarimg_base64_letters[32] =
+    TARIMG_TWICE(71, 0xFC, 0xFC, 0xFC, 0xFC, 0xFC, 0xFC, 0xFC, 0xFC, 0xFC, 0xFC, 0xED, 0xF0, 65, 0, 0);
+
+TARIMG_SSSE3 static inline __m128i tarimg_128_load(const void *at) {
+    return _mm_loadu_si128((const __m128i *)at);
+}
+
+TARIMG_SSSE3 static inline void tarimg_128_store(void *at, __m128i value) {
+    _mm_storeu_si128((__m128i *)at, value);
+}
+
+TARIMG_SSSE3 static size_t tarimg_base64_decode_ssse3(const unsigned char *in, size_t size,
+                                                      unsigned char *out) {
+    const __m128i low = tarimg_128_load(tarimg_base64_low), high = tarimg_128_load(tarimg_base64_high);
+    const __m128i moves = tarimg_128_load(tarimg_base64_moves), adds = tarimg_128_load(tarimg_base64_adds);
+    const __m128i pack = tarimg_128_load(tarimg_base64_pack), zero = _mm_setzero_si128();
+    size_t at = 0;
+    for (; size - at >= 24; at += 16, out += 12) { /* 8 more than the block, as 4 bytes too many are stored */
+        __m128i text = tarimg_128_load(in + at), half, valid, place;
+        half = _mm_and_si128(_mm_srli_epi32(text, 4), _mm_set1_epi8(15));
+        valid = _mm_and_si128(_mm_shuffle_epi8(low, text), _mm_shuffle_epi8(high, half));
+        if (_mm_movemask_epi8(_mm_cmpeq_epi8(valid, zero))) break;
+        place = _mm_add_epi8(_mm_shuffle_epi8(moves, text), half);
+        text = _mm_add_epi8(text, _mm_shuffle_epi8(adds, place));
+        text = _mm_maddubs_epi16(text, _mm_set1_epi32(0x01400140)); /* a * 64 + b */
+        text = _mm_madd_epi16(text, _mm_set1_epi32(0x00011000));    /* ab * 4096 + cd */
+        tarimg_128_store(out, _mm_shuffle_epi8(text, pack));
+    }
+    return at;
+}
+
+TARIMG_SSSE3 static size_t tarimg_base64_encode_ssse3(const unsigned char *in, size_t size, char *out) {
+    const __m128i spread = _mm_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10);
+    const __m128i letters = tarimg_128_load(tarimg_base64_letters);
+    size_t at = 0;
+    for (; size - at >= 16; at += 12, out += 16) { /* 16 bytes are read, 12 used */
+        __m128i bytes = _mm_shuffle_epi8(tarimg_128_load(in + at), spread), first, second, place, below;
+        /* multiplying moves the 6 bits of each pair of values by different distances */
+        first = _mm_mulhi_epu16(_mm_and_si128(bytes, _mm_set1_epi32(0x0FC0FC00)), _mm_set1_epi32(0x04000040));
+        second =
+            _mm_mullo_epi16(_mm_and_si128(bytes, _mm_set1_epi32(0x003F03F0)), _mm_set1_epi32(0x01000010));
+        bytes = _mm_or_si128(first, second);
+        place = _mm_subs_epu8(bytes, _mm_set1_epi8(51));
+        below = _mm_and_si128(_mm_cmpgt_epi8(_mm_set1_epi8(26), bytes), _mm_set1_epi8(13));
+        place = _mm_shuffle_epi8(letters, _mm_or_si128(place, below));
+        tarimg_128_store(out, _mm_add_epi8(bytes, place));
+    }
+    return at;
+}
+#endif
+
+#if defined(TARIMG_AVX2_BUILTINS)
+/* immintrin.h adds half a second to each compilation with gcc, whose manual documents what these few need. */
+#define TARIMG_256(name) tarimg_256_##name
+typedef char tarimg_256 __attribute__((vector_size(32)));
+typedef unsigned char tarimg_256_u8 __attribute__((vector_size(32)));
+typedef signed char tarimg_256_s8 __attribute__((vector_size(32)));
+typedef short tarimg_256_s16 __attribute__((vector_size(32)));
+typedef int tarimg_256_s32 __attribute__((vector_size(32)));
+typedef unsigned tarimg_256_u32 __attribute__((vector_size(32)));
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_set1_epi32(int x) {
+    const tarimg_256_s32 all = {x, x, x, x, x, x, x, x};
+    return (tarimg_256)all;
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_and_si256(tarimg_256 a, tarimg_256 b) {
+    return a & b;
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_or_si256(tarimg_256 a, tarimg_256 b) {
+    return a | b;
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_add_epi8(tarimg_256 a, tarimg_256 b) {
+    return (tarimg_256)((tarimg_256_u8)a + (tarimg_256_u8)b);
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_subs_epu8(tarimg_256 a, tarimg_256 b) {
+    return __builtin_ia32_psubusb256(a, b);
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_cmpeq_epi8(tarimg_256 a, tarimg_256 b) {
+    return (tarimg_256)(a == b);
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_cmpgt_epi8(tarimg_256 a, tarimg_256 b) {
+    return (tarimg_256)((tarimg_256_s8)a > (tarimg_256_s8)b);
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_srli_epi32(tarimg_256 a, int count) {
+    return (tarimg_256)((tarimg_256_u32)a >> count);
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_shuffle_epi8(tarimg_256 table, tarimg_256 index) {
+    return __builtin_ia32_pshufb256(table, index);
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_permutevar8x32_epi32(tarimg_256 a, tarimg_256 index) {
+    return (tarimg_256)__builtin_ia32_permvarsi256((tarimg_256_s32)a, (tarimg_256_s32)index);
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_maddubs_epi16(tarimg_256 a, tarimg_256 b) {
+    return (tarimg_256)__builtin_ia32_pmaddubsw256(a, b);
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_madd_epi16(tarimg_256 a, tarimg_256 b) {
+    return (tarimg_256)__builtin_ia32_pmaddwd256((tarimg_256_s16)a, (tarimg_256_s16)b);
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_mulhi_epu16(tarimg_256 a, tarimg_256 b) {
+    return (tarimg_256)__builtin_ia32_pmulhuw256((tarimg_256_s16)a, (tarimg_256_s16)b);
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_mullo_epi16(tarimg_256 a, tarimg_256 b) {
+    return (tarimg_256)((tarimg_256_s16)a * (tarimg_256_s16)b);
+}
+
+TARIMG_AVX2 static inline int tarimg_256_movemask_epi8(tarimg_256 a) {
+    return __builtin_ia32_pmovmskb256(a);
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_load(const void *at) {
+    tarimg_256 value;
+    memcpy(&value, at, sizeof value);
+    return value;
+}
+
+TARIMG_AVX2 static inline void tarimg_256_store(void *at, tarimg_256 value) {
+    memcpy(at, &value, sizeof value);
+}
+#elif defined(TARIMG_AVX2)
+#define TARIMG_256(name) _mm256_##name
+typedef __m256i tarimg_256;
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_load(const void *at) {
+    return _mm256_loadu_si256((const __m256i *)at);
+}
+
+TARIMG_AVX2 static inline void tarimg_256_store(void *at, tarimg_256 value) {
+    _mm256_storeu_si256((__m256i *)at, value);
+}
+#endif
+
+#if defined(TARIMG_AVX2)
+/* Others do this by themselves: without it SSE code is slow afterwards. */
+#if defined(_MSC_VER)
+#define TARIMG_256_END() _mm256_zeroupper()
+#else
+#define TARIMG_256_END() ((void)0)
+#endif
+
+/* The next two are the SSSE3 functions in twice the width. A byte that has a bit in common is not zero. */
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_valid(tarimg_256 text, tarimg_256 half) {
+    return TARIMG_256(and_si256)(TARIMG_256(shuffle_epi8)(tarimg_256_load(tarimg_base64_low), text),
+                                 TARIMG_256(shuffle_epi8)(tarimg_256_load(tarimg_base64_high), half));
+}
+
+TARIMG_AVX2 static inline tarimg_256 tarimg_256_half(tarimg_256 text) {
+    return TARIMG_256(and_si256)(TARIMG_256(srli_epi32)(text, 4), TARIMG_256(set1_epi32)(0x0F0F0F0F));
+}
+
+/* 24 bytes and 8 of no meaning. */
+TARIMG_AVX2 static inline void tarimg_256_decode(unsigned char *out, tarimg_256 text, tarimg_256 half) {
+    static const int32_t join[8] = {0, 1, 2, 4, 5, 6, 3, 7};
+    tarimg_256 place = TARIMG_256(shuffle_epi8)(tarimg_256_load(tarimg_base64_moves), text);
+    place = TARIMG_256(add_epi8)(place, half);
+    place = TARIMG_256(shuffle_epi8)(tarimg_256_load(tarimg_base64_adds), place);
+    text = TARIMG_256(add_epi8)(text, place);
+    text = TARIMG_256(maddubs_epi16)(text, TARIMG_256(set1_epi32)(0x01400140));
+    text = TARIMG_256(madd_epi16)(text, TARIMG_256(set1_epi32)(0x00011000));
+    text = TARIMG_256(shuffle_epi8)(text, tarimg_256_load(tarimg_base64_pack));
+    tarimg_256_store(out, TARIMG_256(permutevar8x32_epi32)(text, tarimg_256_load(join)));
+}
+
+TARIMG_AVX2 static size_t tarimg_base64_decode_avx2(const unsigned char *in, size_t size,
+                                                    unsigned char *out) {
+    const tarimg_256 zero = TARIMG_256(set1_epi32)(0);
+    size_t at = 0;
+    for (; size - at >= 76; at += 64, out += 48) { /* 12 more, as 8 bytes too many are stored */
+        tarimg_256 first = tarimg_256_load(in + at), second = tarimg_256_load(in + at + 32);
+        tarimg_256 first_half = tarimg_256_half(first), second_half = tarimg_256_half(second);
+        tarimg_256 wrong = TARIMG_256(cmpeq_epi8)(tarimg_256_valid(first, first_half), zero);
+        tarimg_256 wrong_too = TARIMG_256(cmpeq_epi8)(tarimg_256_valid(second, second_half), zero);
+        if (TARIMG_256(movemask_epi8)(TARIMG_256(or_si256)(wrong, wrong_too))) break;
+        tarimg_256_decode(out, first, first_half);
+        tarimg_256_decode(out + 24, second, second_half);
+    }
+    TARIMG_256_END();
+    return at;
+}
+
+/* Loads 32 bytes of which the 24 in the middle are used, so it starts when there are 4 before them. */
+TARIMG_AVX2 static size_t tarimg_base64_encode_avx2(const unsigned char *in, size_t size, char *out) {
+    static const unsigned char spread_bytes[32] = {5, 4, 6, 5, 8, 7, 9, 8, 11, 10, 12, 11, 14, 13, 15, 14,
+                                                   1, 0, 2, 1, 4, 3, 5, 4, 7,  6,  8,  7,  10, 9,  11, 10};
+    const tarimg_256 spread = tarimg_256_load(spread_bytes), letters = tarimg_256_load(tarimg_base64_letters);
+    size_t at;
+    if (size < 6 + 28) return 0;
+    at = tarimg_base64_encode_portable(in, 6, out);
+    for (out += 8; size - at >= 28; at += 24, out += 32) {
+        tarimg_256 bytes = TARIMG_256(shuffle_epi8)(tarimg_256_load(in + at - 4), spread);
+        tarimg_256 first = TARIMG_256(and_si256)(bytes, TARIMG_256(set1_epi32)(0x0FC0FC00)), place, below;
+        tarimg_256 second = TARIMG_256(and_si256)(bytes, TARIMG_256(set1_epi32)(0x003F03F0));
+        first = TARIMG_256(mulhi_epu16)(first, TARIMG_256(set1_epi32)(0x04000040));
+        second = TARIMG_256(mullo_epi16)(second, TARIMG_256(set1_epi32)(0x01000010));
+        bytes = TARIMG_256(or_si256)(first, second);
+        place = TARIMG_256(subs_epu8)(bytes, TARIMG_256(set1_epi32)(0x33333333));
+        below = TARIMG_256(cmpgt_epi8)(TARIMG_256(set1_epi32)(0x1A1A1A1A), bytes);
+        below = TARIMG_256(and_si256)(below, TARIMG_256(set1_epi32)(0x0D0D0D0D));
+        place = TARIMG_256(shuffle_epi8)(letters, TARIMG_256(or_si256)(place, below));
+        tarimg_256_store(out, TARIMG_256(add_epi8)(bytes, place));
+    }
+    TARIMG_256_END();
+    return at;
+}
+#endif
+
+#if defined(TARIMG_SSSE3)
+/* Asked at each call: both ways read what the system or the start-up code has found out (the system's
+   registers are saved, too), which is far cheaper than cpuid in a virtual machine and needs no cache. */
+#if defined(_MSC_VER)
+#define TARIMG_HAS_SSSE3() IsProcessorFeaturePresent(36) /* PF_SSSE3_INSTRUCTIONS_AVAILABLE */
+#define TARIMG_HAS_AVX2()  IsProcessorFeaturePresent(40) /* PF_AVX2_INSTRUCTIONS_AVAILABLE */
+#else
+#define TARIMG_HAS_SSSE3() __builtin_cpu_supports("ssse3")
+#define TARIMG_HAS_AVX2()  __builtin_cpu_supports("avx2")
+#endif
+#endif
+
+#if defined(TARIMG_NEON)
+#define TARIMG_BASE64_SAME(v) (v)
+static const unsigned char tarimg_base64_values[128] = {TARIMG_BASE64_ASCII(TARIMG_BASE64_SAME)};
+
+static inline uint8x16x4_t tarimg_neon_table(const unsigned char *bytes) {
+    uint8x16x4_t table;
+    table.val[0] = vld1q_u8(bytes);
+    table.val[1] = vld1q_u8(bytes + 16);
+    table.val[2] = vld1q_u8(bytes + 32);
+    table.val[3] = vld1q_u8(bytes + 48);
+    return table;
+}
+
+/* Two look-ups in 64 bytes, of which one yields 0. From 0x80 on both do, so that bit is kept. */
+static inline uint8x16_t tarimg_neon_values(uint8x16x4_t below, uint8x16x4_t above, uint8x16_t text) {
+    uint8x16_t value = vorrq_u8(vqtbl4q_u8(below, text), vqtbl4q_u8(above, veorq_u8(text, vdupq_n_u8(64))));
+    return vorrq_u8(value, vandq_u8(text, vdupq_n_u8(128)));
+}
+
+static size_t tarimg_base64_decode_neon(const unsigned char *in, size_t size, unsigned char *out) {
+    const uint8x16x4_t below = tarimg_neon_table(tarimg_base64_values);
+    const uint8x16x4_t above = tarimg_neon_table(tarimg_base64_values + 64);
+    size_t at = 0;
+    for (; size - at >= 64; at += 64, out += 48) {
+        uint8x16x4_t text = vld4q_u8(in + at);
+        uint8x16_t a = tarimg_neon_values(below, above, text.val[0]);
+        uint8x16_t b = tarimg_neon_values(below, above, text.val[1]);
+        uint8x16_t c = tarimg_neon_values(below, above, text.val[2]);
+        uint8x16_t d = tarimg_neon_values(below, above, text.val[3]);
+        uint8x16x3_t bytes;
+        if (vmaxvq_u8(vorrq_u8(vorrq_u8(a, b), vorrq_u8(c, d))) > 63) break;
+        bytes.val[0] = vorrq_u8(vshlq_n_u8(a, 2), vshrq_n_u8(b, 4));
+        bytes.val[1] = vorrq_u8(vshlq_n_u8(b, 4), vshrq_n_u8(c, 2));
+        bytes.val[2] = vorrq_u8(vshlq_n_u8(c, 6), d);
+        vst3q_u8(out, bytes);
+    }
+    return at;
+}
+
+static size_t tarimg_base64_encode_neon(const unsigned char *in, size_t size, char *out) {
+    const uint8x16x4_t alphabet = tarimg_neon_table((const unsigned char *)tarimg_base64_alphabet);
+    const uint8x16_t six = vdupq_n_u8(63);
+    size_t at = 0;
+    for (; size - at >= 48; at += 48, out += 64) {
+        uint8x16x3_t bytes = vld3q_u8(in + at);
+        uint8x16_t b = vorrq_u8(vshlq_n_u8(bytes.val[0], 4), vshrq_n_u8(bytes.val[1], 4));
+        uint8x16_t c = vorrq_u8(vshlq_n_u8(bytes.val[1], 2), vshrq_n_u8(bytes.val[2], 6));
+        uint8x16x4_t text;
+        text.val[0] = vqtbl4q_u8(alphabet, vshrq_n_u8(bytes.val[0], 2));
+        text.val[1] = vqtbl4q_u8(alphabet, vandq_u8(b, six));
+        text.val[2] = vqtbl4q_u8(alphabet, vandq_u8(c, six));
+        text.val[3] = vqtbl4q_u8(alphabet, vandq_u8(bytes.val[2], six));
+        vst4q_u8((unsigned char *)out, text);
+    }
+    return at;
+}
+#endif
+
+#define TARIMG_BASE64_LONG 64 /* below it vector code doesn't pay */
+
+/* Whole groups, as fast as this processor can. May stop early: what is left is for the portable code. */
+static size_t tarimg_base64_decode_blocks(const unsigned char *in, size_t size, unsigned char *out) {
+    size_t at = 0;
+    if (size >= TARIMG_BASE64_LONG) {
+#if defined(TARIMG_AVX2)
+        if (TARIMG_HAS_AVX2()) at = tarimg_base64_decode_avx2(in, size, out);
+#endif
+#if defined(TARIMG_SSSE3)
+        if (TARIMG_HAS_SSSE3()) at += tarimg_base64_decode_ssse3(in + at, size - at, out + at / 4 * 3);
+#elif defined(TARIMG_NEON)
+        at = tarimg_base64_decode_neon(in, size, out);
+#endif
+    }
+    return at + tarimg_base64_decode_portable(in + at, size - at, out + at / 4 * 3);
+}
+
+static size_t tarimg_base64_encode_blocks(const unsigned char *in, size_t size, char *out) {
+    size_t at = 0;
+    if (size >= TARIMG_BASE64_LONG) {
+#if defined(TARIMG_AVX2)
+        if (TARIMG_HAS_AVX2()) at = tarimg_base64_encode_avx2(in, size, out);
+#endif
+#if defined(TARIMG_SSSE3)
+        if (TARIMG_HAS_SSSE3()) at += tarimg_base64_encode_ssse3(in + at, size - at, out + at / 3 * 4);
+#elif defined(TARIMG_NEON)
+        at = tarimg_base64_encode_neon(in, size, out);
+#endif
+    }
+    return at + tarimg_base64_encode_portable(in + at, size - at, out + at / 3 * 4);
+}
+
+/* ---- for the sections below ---- */
 
 /* Bytes that decoding `size` more characters can yield at most. */
 static size_t tarimg_base64_room(size_t size) {
@@ -1594,28 +2034,23 @@ static size_t tarimg_base64_room(size_t size) {
 }
 
 /* Decodes up to the first character outside the alphabet; returns how many characters were taken. `out` has
-   room for tarimg_base64_room(size) bytes. */
+   room for tarimg_base64_room(size) bytes, all of which may be written to. */
 static size_t tarimg_base64_decode(tarimg_base64 *state, const char *text, size_t size, unsigned char *out,
                                    size_t *written) {
     const unsigned char *in = (const unsigned char *)text, *end = in + size;
-    const unsigned char *values = tarimg_base64_values;
     unsigned char *start = out;
     while (in < end) {
+        uint32_t value;
         if (state->count == 0) {
-            while (end - in >= 4) {
-                uint32_t a = values[in[0]], b = values[in[1]], c = values[in[2]], d = values[in[3]], group;
-                if ((a | b | c | d) & 64u) break;
-                group = a << 18 | b << 12 | c << 6 | d;
-                out[0] = (unsigned char)(group >> 16);
-                out[1] = (unsigned char)(group >> 8);
-                out[2] = (unsigned char)group;
-                out += 3;
-                in += 4;
-            }
+            size_t taken = tarimg_base64_decode_blocks(in, (size_t)(end - in), out);
+            in += taken;
+            out += taken / 4 * 3;
             if (in == end) break;
         }
-        if (values[*in] & 64u) break;
-        state->bits = state->bits << 6 | values[*in++];
+        value = tarimg_base64_places[3][*in];
+        if (value & TARIMG_BASE64_STRANGER) break;
+        in++;
+        state->bits = state->bits << 6 | value;
         if (++state->count < 4) continue;
         out[0] = (unsigned char)(state->bits >> 16);
         out[1] = (unsigned char)(state->bits >> 8);
@@ -1646,20 +2081,17 @@ static int tarimg_base64_finish(tarimg_base64 *state, unsigned char *out) {
 
 /* Encodes `size` bytes, padded; returns the characters written (4 for every 3 bytes begun). */
 static size_t tarimg_base64_encode(const unsigned char *in, size_t size, char *out) {
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    char *start = out;
-    for (; size >= 3; size -= 3, in += 3, out += 4) {
-        out[0] = alphabet[in[0] >> 2];
-        out[1] = alphabet[(in[0] & 3) << 4 | in[1] >> 4];
-        out[2] = alphabet[(in[1] & 15) << 2 | in[2] >> 6];
-        out[3] = alphabet[in[2] & 63];
-    }
-    if (size == 0) return (size_t)(out - start);
+    const char *alphabet = tarimg_base64_alphabet;
+    size_t taken = tarimg_base64_encode_blocks(in, size, out), written = taken / 3 * 4;
+    size -= taken;
+    if (size == 0) return written;
+    in += taken;
+    out += written;
     out[0] = alphabet[in[0] >> 2];
     out[1] = alphabet[(in[0] & 3) << 4 | (size == 2 ? in[1] >> 4 : 0)];
     out[2] = size == 2 ? alphabet[(in[1] & 15) << 2] : '=';
     out[3] = '=';
-    return (size_t)(out + 4 - start);
+    return written + 4;
 }
 
 static int tarimg_base64_length(size_t size, size_t *length) {
@@ -6379,6 +6811,7 @@ typedef struct tarimg_task {
     int count;          /* images wanted, of a call */
     size_t first_index; /* of a call's images; of a download's one; of an input: its number */
     const char *url;    /* of a download */
+    int from_private;   /* the first URL of a download names a private host */
     const char *job_id, *poll_url, *fetch_url, *cancel_url; /* once the provider has accepted */
     int is_accepted;
     tarash_image_error error;
@@ -7087,6 +7520,20 @@ static int tarimg_is_secret_name(const char *name) {
     return 0;
 }
 
+/* Parameters of base_url's query that look like keys are secrets, too. */
+static void tarimg_add_query_secrets(tarimg_job *job, const char *url) {
+    const char *at = strchr(url, '?');
+    while (at && *at) {
+        size_t size = strcspn(++at, "&"), name = strcspn(at, "=&");
+        char *text = tarimg_copy_bytes(&job->arena, at, size);
+        if (text && name < size) {
+            text[name] = '\0';
+            if (tarimg_is_secret_name(text)) tarimg_add_secret(job, text + name + 1);
+        }
+        at += size;
+    }
+}
+
 /* The first of the row's variables that is set, or NULL. */
 static const char *tarimg_environment(const char *variables, const char **name_out) {
     const char *item;
@@ -7202,6 +7649,7 @@ static tarash_image_result tarimg_resolve_base_url(tarimg_job *job, tarimg_link 
         return tarimg_set_error(
             &job->error, TARASH_IMAGE_ERROR_VALIDATION,
             "base_url: is not a valid http(s) URL (no credentials, white space or fragment in it)");
+    tarimg_add_query_secrets(job, link->base_url);
     return TARASH_IMAGE_OK;
 }
 
@@ -8661,12 +9109,15 @@ static void tarimg_task_download(tarimg_task *task) {
     tarimg_job *job = task->job;
     tarimg_url url;
     tarimg_transfer *transfer;
-    int is_public_only = task->kind == TARIMG_TASK_DOWNLOAD && !tarimg_may_be_private(job);
+    /* Where the user points is his own business; where that redirects to is not. */
+    int is_public_only = task->kind == TARIMG_TASK_DOWNLOAD ? !tarimg_may_be_private(job)
+                                                            : task->redirects > 0 && !task->from_private;
     if (!tarimg_split_url(task->url, &url)) {
         tarimg_task_refuse(task, TARASH_IMAGE_ERROR_BAD_RESPONSE,
                            "the image's URL is not a valid http(s) one");
         return;
     }
+    if (task->redirects == 0) task->from_private = tarimg_is_private_host(&url);
     if (is_public_only && tarimg_is_private_host(&url)) {
         tarimg_task_refuse(task, TARASH_IMAGE_ERROR_BAD_RESPONSE,
                            "the image's URL leads to a private address, and is not followed");
@@ -9086,6 +9537,7 @@ static void tarimg_call_succeeded(tarimg_task *task) {
                              exchange->progress_message);
     tarimg_absorb_facts(task);
     if (exchange->has_next) {
+        task->is_accepted = 1;
         tarimg_task_next(task);
         return;
     }
@@ -9332,8 +9784,8 @@ static void tarimg_make_token(const tarimg_job *job, tarimg_buffer *out) {
     tarimg_set_text(&arena, root, "provider", link->provider);
     tarimg_set_text(&arena, root, "model", link->model);
     for (task = job->tasks; task; task = task->next) {
-        if (task->kind == TARIMG_TASK_CALL && task->is_accepted && task->state != TARIMG_TASK_DONE &&
-            link->adapter->polls)
+        if (task->kind == TARIMG_TASK_CALL && task->is_accepted && task->job_id &&
+            task->state != TARIMG_TASK_DONE && link->adapter->polls)
             tarimg_token_task(&arena, jobs, task);
         if (task->kind == TARIMG_TASK_DOWNLOAD && task->state != TARIMG_TASK_DONE && link->row)
             tarimg_token_url(&arena, urls, &job->slots[task->first_index].image);
