@@ -1,6 +1,8 @@
 # make          the examples and the command-line tool, into build/
 # make demo     installs what is missing, builds, makes pictures offline
 # make test     installs what is missing, builds and runs every test
+# make bench    installs what is missing, measures the library against libcurl alone (Linux, a few minutes);
+#               BENCH="cold poll" measures a part, BENCH=--markdown prints Markdown; make bench-chart draws the last run
 #
 # SETUP=no installs nothing. All that the header itself needs is a C compiler and libcurl.
 
@@ -25,7 +27,8 @@ ASAN     = $(patsubst tests/%.c,build/asan/%,$(wildcard tests/test_*.c)) build/a
 SUPPORT  = $(wildcard tests/support.c)
 
 .DELETE_ON_ERROR:
-.PHONY: all tests-build asan-build demo test check setup-demo setup-test compile-matrix asan valgrind clean format format-check
+.PHONY: all tests-build asan-build demo test check setup-demo setup-test compile-matrix asan valgrind clean format format-check \
+        bench bench-chart setup-bench setup-bench-chart
 
 all: $(EXAMPLES)
 
@@ -48,7 +51,7 @@ build/asan/tarash-image: examples/tarash-image.c tarash_image.h
 tests-build: all $(TESTS)
 asan-build: $(ASAN)
 
-setup-demo setup-test:
+setup-demo setup-test setup-bench setup-bench-chart:
 	@CC="$(CC)" sh tests/setup.sh $(subst setup-,,$@)
 
 demo: setup-demo
@@ -64,6 +67,23 @@ compile-matrix: setup-test
 	@MAKE="$(MAKE)" CC="$(CC)" python3 tests/run.py matrix
 asan valgrind: setup-test
 	@MAKE="$(MAKE)" CC="$(CC)" python3 tests/run.py $@
+
+# The newest whole or partial run is in build/bench/last.csv.
+bench: setup-bench
+	@$(MAKE) --no-print-directory build/bench/bench build/bench/server
+	@CC="$(CC)" build/bench/bench --csv build/bench/last.csv $(BENCH)
+bench-chart: setup-bench-chart
+	@test -f build/bench/last.csv || $(MAKE) --no-print-directory bench BENCH=
+	gnuplot -e "input='build/bench/last.csv'; output_file='tests/bench/chart.svg'" tests/bench/chart.gp
+
+BENCH_PARTS = bench library plain portable images
+build/bench/%.o: tests/bench/%.c $(wildcard tests/bench/*.h) tarash_image.h
+	@mkdir -p $(@D)
+	$(COMPILE) -D_POSIX_C_SOURCE=200809L -c $< -o $@
+build/bench/bench: $(BENCH_PARTS:%=build/bench/%.o)
+	$(CC) $^ -o $@ $(LDFLAGS) -lcjson $(CURL_LIBS) -lm
+build/bench/server: build/bench/server.o build/bench/images.o
+	$(CC) $^ -o $@ $(LDFLAGS)
 
 clean:
 	rm -rf build

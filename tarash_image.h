@@ -1114,20 +1114,19 @@ static void tarimg_wipe(void *pointer, size_t size) {
     while (size--) *byte++ = 0;
 }
 
-/* Grows an array to hold one more element; the pointer stays valid on failure. */
-static int tarimg_grow_array(const tarash_image_allocator *allocator, void **array, size_t count,
-                             size_t *capacity, size_t element) {
+/* An array with room for one more element: the same, or a larger one in its place. NULL: memory ran out, and the array is
+   as it was. */
+static void *tarimg_grow(const tarash_image_allocator *allocator, void *array, size_t count, size_t *capacity,
+                         size_t element) {
     size_t wanted, bytes;
     void *grown;
-    if (count < *capacity) return 1;
+    if (count < *capacity) return array;
     wanted = *capacity ? *capacity : 4;
-    if (*capacity && !tarimg_multiply_size(wanted, 2, &wanted)) return 0;
-    if (!tarimg_multiply_size(wanted, element, &bytes)) return 0;
-    grown = allocator->realloc_fn(*array, *capacity * element, bytes, allocator->user_data);
-    if (!grown) return 0;
-    *array = grown;
-    *capacity = wanted;
-    return 1;
+    if (*capacity && !tarimg_multiply_size(wanted, 2, &wanted)) return NULL;
+    if (!tarimg_multiply_size(wanted, element, &bytes)) return NULL;
+    grown = allocator->realloc_fn(array, *capacity * element, bytes, allocator->user_data);
+    if (grown) *capacity = wanted;
+    return grown;
 }
 
 typedef struct tarimg_buffer {
@@ -5353,9 +5352,10 @@ static tarimg_found *tarimg_add_found(tarash_image_exchange *exchange) {
 static tarash_image_result tarimg_open_payload(tarash_image_exchange *exchange, size_t *index) {
     tarimg_payload *payload;
     int is_surplus, is_taken;
-    if (!tarimg_grow_array(exchange->allocator, (void **)(void *)&exchange->payloads, exchange->payload_count,
-                           &exchange->payload_capacity, sizeof *exchange->payloads))
-        return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    void *grown = tarimg_grow(exchange->allocator, exchange->payloads, exchange->payload_count,
+                              &exchange->payload_capacity, sizeof *exchange->payloads);
+    if (!grown) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    exchange->payloads = (tarimg_payload **)grown;
     payload = exchange->spare_payload ? exchange->spare_payload
                                       : (tarimg_payload *)tarimg_take(&exchange->arena, sizeof *payload);
     exchange->spare_payload = NULL;
@@ -6924,6 +6924,12 @@ typedef struct tarimg_job {
     tarash_image_response response; /* once it has ended */
 } tarimg_job;
 
+typedef struct tarimg_place { /* where a job lives */
+    tarimg_job *job;
+    uint16_t generation; /* tells a job from those that lived here before */
+    size_t next_free;    /* 1-based, 0 = none */
+} tarimg_place;
+
 typedef struct tarimg_registered {
     tarash_image_provider provider;
     tarash_image_provider_info row;
@@ -6944,11 +6950,9 @@ struct tarash_image_client {
     CURLM *multi;
     CURL **idle; /* handles that keep their options clean for reuse */
     size_t idle_count, idle_capacity;
-    tarimg_job **jobs; /* by slot: the low half of an id, less one */
-    uint16_t *generations;
-    size_t job_count, job_capacity, generation_capacity;
-    size_t *free_slots;
-    size_t free_count, free_capacity;
+    tarimg_place *places; /* of jobs: the low half of an id, less one */
+    size_t place_count, place_capacity;
+    size_t first_free; /* 1-based, 0 = none */
     int running;
     tarimg_timer **timers;
     size_t timer_count, timer_capacity, timer_owners;
@@ -6981,9 +6985,10 @@ static int64_t tarimg_sooner(int64_t a, int64_t b) {
 /* ---- timers: a binary heap whose room is made when an owner is, so that arming never fails */
 
 static int tarimg_timer_reserve(tarash_image_client *client) {
-    if (!tarimg_grow_array(&client->allocator, (void **)(void *)&client->timers, client->timer_owners,
-                           &client->timer_capacity, sizeof *client->timers))
-        return 0;
+    void *grown = tarimg_grow(&client->allocator, client->timers, client->timer_owners,
+                              &client->timer_capacity, sizeof *client->timers);
+    if (!grown) return 0;
+    client->timers = (tarimg_timer **)grown;
     client->timer_owners++;
     return 1;
 }
@@ -7902,8 +7907,7 @@ static tarash_image_result tarimg_check_seed(tarimg_job *job, tarimg_link *link)
 
 /* ---- exchanges: the request's description */
 
-static tarash_image_result tarimg_exchange_init(tarash_image_exchange *exchange, tarimg_job *job,
-                                                tarimg_link *link) {
+static void tarimg_exchange_init(tarash_image_exchange *exchange, tarimg_job *job, tarimg_link *link) {
     tarash_image_client *client = job->client;
     memset(exchange, 0, sizeof *exchange);
     exchange->link = link;
@@ -7916,7 +7920,6 @@ static tarash_image_result tarimg_exchange_init(tarash_image_exchange *exchange,
     exchange->next_delay_ms = -1;
     tarimg_arena_init(&exchange->arena, &client->allocator, 0);
     tarimg_arena_init(&exchange->reply_arena, &client->allocator, client->limits.max_document_bytes);
-    return TARASH_IMAGE_OK;
 }
 
 static void tarimg_exchange_free(tarash_image_exchange *exchange) {
@@ -8110,9 +8113,10 @@ static tarash_image_result tarimg_refused(tarimg_job *job, tarash_image_result r
 /* A dry run of the link's first request, for its warnings and refusals. */
 static tarash_image_result tarimg_try_link(tarimg_job *job, tarimg_link *link) {
     tarash_image_exchange exchange;
-    tarash_image_result result = tarimg_exchange_init(&exchange, job, link);
+    tarash_image_result result;
+    tarimg_exchange_init(&exchange, job, link);
     exchange.count = link->per_call;
-    if (result == TARASH_IMAGE_OK) result = tarimg_exchange_build(&exchange);
+    result = tarimg_exchange_build(&exchange);
     if (result != TARASH_IMAGE_OK) {
         job->error.result = result;
         memcpy(job->error.message, exchange.error.message, sizeof job->error.message);
@@ -8520,14 +8524,20 @@ static CURL *tarimg_take_handle(tarash_image_client *client) {
     return curl_easy_init();
 }
 
+#define TARIMG_IDLE_HANDLES 64
+
 static void tarimg_return_handle(tarash_image_client *client, CURL *easy) {
+    void *grown = NULL;
     curl_easy_reset(easy);
-    if (client->idle_count < 64 &&
-        tarimg_grow_array(&client->allocator, (void **)(void *)&client->idle, client->idle_count,
-                          &client->idle_capacity, sizeof(CURL *)))
-        client->idle[client->idle_count++] = easy;
-    else
+    if (client->idle_count < TARIMG_IDLE_HANDLES)
+        grown = tarimg_grow(&client->allocator, client->idle, client->idle_count, &client->idle_capacity,
+                            sizeof(CURL *));
+    if (!grown) {
         curl_easy_cleanup(easy);
+        return;
+    }
+    client->idle = (CURL **)grown;
+    client->idle[client->idle_count++] = easy;
 }
 
 /* libcurl's copy of the header lines held the key. */
@@ -8559,7 +8569,7 @@ static tarimg_transfer *tarimg_transfer_new(tarimg_job *job, tarimg_link *link) 
     if (!transfer) return NULL;
     transfer->client = client;
     tarimg_arena_init(&transfer->own_arena, &client->allocator, 0);
-    (void)tarimg_exchange_init(&transfer->exchange, job, link);
+    tarimg_exchange_init(&transfer->exchange, job, link);
     transfer->started = tarimg_now(client);
     return transfer;
 }
@@ -9313,9 +9323,10 @@ static tarimg_slot *tarimg_slot_at(tarimg_job *job, size_t index) {
     tarash_image_client *client = job->client;
     if (index >= (size_t)client->limits.max_images) return NULL;
     while (job->slot_count <= index) {
-        if (!tarimg_grow_array(&client->allocator, (void **)(void *)&job->slots, job->slot_count,
-                               &job->slot_capacity, sizeof *job->slots))
-            return NULL;
+        void *grown = tarimg_grow(&client->allocator, job->slots, job->slot_count, &job->slot_capacity,
+                                  sizeof *job->slots);
+        if (!grown) return NULL;
+        job->slots = (tarimg_slot *)grown;
         memset(&job->slots[job->slot_count], 0, sizeof *job->slots);
         job->slots[job->slot_count].image.index = job->slot_count;
         job->slot_count++;
@@ -9973,35 +9984,14 @@ static void tarimg_attempt_timeout(tarimg_job *job) {
 
 /* ---- jobs */
 
-static int tarimg_grow_slots(tarash_image_client *client) {
-    size_t capacity = client->job_capacity;
-    if (!tarimg_grow_array(&client->allocator, (void **)(void *)&client->jobs, client->job_count,
-                           &client->job_capacity, sizeof *client->jobs))
-        return 0;
-    if (client->generation_capacity >= client->job_capacity && client->free_capacity >= client->job_capacity)
-        return 1;
-    (void)capacity;
-    while (client->generation_capacity < client->job_capacity) {
-        if (!tarimg_grow_array(&client->allocator, (void **)(void *)&client->generations,
-                               client->generation_capacity, &client->generation_capacity,
-                               sizeof *client->generations))
-            return 0;
-    }
-    while (client->free_capacity < client->job_capacity) {
-        if (!tarimg_grow_array(&client->allocator, (void **)(void *)&client->free_slots,
-                               client->free_capacity, &client->free_capacity, sizeof *client->free_slots))
-            return 0;
-    }
-    return 1;
-}
-
-#define TARIMG_SLOT_BITS 16u /* of a job's id; the rest counts how often the slot was used */
+#define TARIMG_SLOT_BITS 16u /* of a job's id; the rest counts how often the place was used */
+#define TARIMG_MAX_JOBS  ((1u << TARIMG_SLOT_BITS) - 2u)
 
 static tarimg_job *tarimg_find_job(const tarash_image_client *client, tarash_image_job handle) {
     size_t slot = handle.id & ((1u << TARIMG_SLOT_BITS) - 1u);
     tarimg_job *job;
-    if (!client || !slot || slot > client->job_count) return NULL;
-    job = client->jobs[slot - 1];
+    if (!client || !slot || slot > client->place_count) return NULL;
+    job = client->places[slot - 1].job;
     return job && job->id == handle.id ? job : NULL;
 }
 
@@ -10010,8 +10000,8 @@ static void tarimg_job_free(tarimg_job *job);
 /* A cancelled job that nobody took gives its place up when one is needed. */
 static void tarimg_reap_cancelled(tarash_image_client *client) {
     size_t i;
-    for (i = 0; i < client->job_count; i++) {
-        tarimg_job *job = client->jobs[i];
+    for (i = 0; i < client->place_count; i++) {
+        tarimg_job *job = client->places[i].job;
         if (!job || !job->has_ended || !job->was_cancelled || job->is_awaited || job->has_final_event)
             continue;
         tarimg_job_free(job);
@@ -10021,17 +10011,25 @@ static void tarimg_reap_cancelled(tarash_image_client *client) {
 
 static int tarimg_place_job(tarash_image_client *client, tarimg_job *job) {
     size_t slot;
-    if (client->free_count == 0 && client->job_count == client->job_capacity) tarimg_reap_cancelled(client);
-    if (client->free_count)
-        slot = client->free_slots[--client->free_count];
-    else {
-        if (client->job_count >= (1u << TARIMG_SLOT_BITS) - 2u || !tarimg_grow_slots(client)) return 0;
-        slot = client->job_count++;
-        client->generations[slot] = 0;
+    tarimg_place *place;
+    if (!client->first_free && client->place_count == client->place_capacity) tarimg_reap_cancelled(client);
+    if (client->first_free) {
+        slot = client->first_free - 1;
+        client->first_free = client->places[slot].next_free;
+    } else {
+        void *grown = client->place_count < TARIMG_MAX_JOBS
+                          ? tarimg_grow(&client->allocator, client->places, client->place_count,
+                                        &client->place_capacity, sizeof *client->places)
+                          : NULL;
+        if (!grown) return 0;
+        client->places = (tarimg_place *)grown;
+        slot = client->place_count++;
+        memset(&client->places[slot], 0, sizeof client->places[slot]);
     }
-    client->generations[slot]++;
-    client->jobs[slot] = job;
-    job->id = (uint32_t)client->generations[slot] << TARIMG_SLOT_BITS | (uint32_t)(slot + 1);
+    place = &client->places[slot];
+    place->generation++;
+    place->job = job;
+    job->id = (uint32_t)place->generation << TARIMG_SLOT_BITS | (uint32_t)(slot + 1);
     return 1;
 }
 
@@ -10061,8 +10059,9 @@ static void tarimg_job_free(tarimg_job *job) {
     if (job->is_running) client->running--;
     tarimg_arena_free(&job->arena);
     if (slot) {
-        client->jobs[slot - 1] = NULL;
-        client->free_slots[client->free_count++] = slot - 1;
+        client->places[slot - 1].job = NULL;
+        client->places[slot - 1].next_free = client->first_free;
+        client->first_free = slot;
     }
     tarimg_release(&client->allocator, job);
 }
@@ -10361,8 +10360,8 @@ static int tarimg_collect_finished(tarash_image_client *client) {
 /* Reports bytes at most once per pump and job. */
 static void tarimg_report_bytes(tarash_image_client *client) {
     size_t i;
-    for (i = 0; i < client->job_count; i++) {
-        tarimg_job *job = client->jobs[i];
+    for (i = 0; i < client->place_count; i++) {
+        tarimg_job *job = client->places[i].job;
         if (!job || job->has_ended || job->bytes_received == job->bytes_told) continue;
         job->bytes_told = job->bytes_received;
         tarimg_report(job, NULL);
@@ -10503,10 +10502,10 @@ static void tarimg_client_release(tarash_image_client *client) {
     tarash_image_allocator allocator = client->allocator;
     size_t i;
     client->is_busy = 1;
-    for (i = 0; i < client->job_count; i++) {
-        if (!client->jobs[i]) continue;
-        tarimg_job_cancel(client->jobs[i]);
-        tarimg_job_free(client->jobs[i]);
+    for (i = 0; i < client->place_count; i++) {
+        if (!client->places[i].job) continue;
+        tarimg_job_cancel(client->places[i].job);
+        tarimg_job_free(client->places[i].job);
     }
     if (client->multi) tarimg_finish_detached(client);
     while (client->events) {
@@ -10517,9 +10516,7 @@ static void tarimg_client_release(tarash_image_client *client) {
     while (client->idle_count) curl_easy_cleanup(client->idle[--client->idle_count]);
     if (client->multi) (void)curl_multi_cleanup(client->multi);
     tarimg_release(&allocator, client->idle);
-    tarimg_release(&allocator, client->jobs);
-    tarimg_release(&allocator, client->generations);
-    tarimg_release(&allocator, client->free_slots);
+    tarimg_release(&allocator, client->places);
     tarimg_release(&allocator, client->timers);
     tarimg_arena_free(&client->arena);
     tarimg_release(&allocator, client);
@@ -11181,11 +11178,12 @@ static void tarimg_plan_body(tarimg_buffer *out, tarash_image_exchange *exchange
 
 static tarash_image_result tarimg_plan_link(tarimg_job *job, tarimg_link *link, tarimg_buffer *out) {
     tarash_image_exchange exchange;
-    tarash_image_result result = tarimg_exchange_init(&exchange, job, link);
+    tarash_image_result result;
     const char *url;
     char calls[32];
+    tarimg_exchange_init(&exchange, job, link);
     exchange.count = link->per_call;
-    if (result == TARASH_IMAGE_OK) result = tarimg_exchange_build(&exchange);
+    result = tarimg_exchange_build(&exchange);
     if (result == TARASH_IMAGE_OK) {
         tarimg_redact_value(job->secrets, exchange.body);
         url = link->adapter->answer_fn ? exchange.path

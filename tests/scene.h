@@ -95,13 +95,13 @@ static inline void scene_close(scene *s) {
 /* ---- looking into a client ---- */
 
 static inline tarimg_job *job_at(tarash_image_client *client, size_t i) {
-    return client->jobs[i];
+    return client->places[i].job;
 }
 
 static inline int is_sending(tarash_image_client *client) {
     size_t i;
     if (client->detached) return 1;
-    for (i = 0; i < client->job_count; i++) {
+    for (i = 0; i < client->place_count; i++) {
         const tarimg_task *task = job_at(client, i) ? job_at(client, i)->tasks : NULL;
         for (; task; task = task->next) {
             if (task->transfer && task->transfer->easy) return 1;
@@ -114,7 +114,7 @@ static inline int is_sending(tarash_image_client *client) {
 static inline int64_t waiting_ms(tarash_image_client *client) {
     int64_t least = -1;
     size_t i;
-    for (i = 0; i < client->job_count; i++) {
+    for (i = 0; i < client->place_count; i++) {
         const tarimg_task *task = job_at(client, i) ? job_at(client, i)->tasks : NULL;
         for (; task; task = task->next) {
             int64_t wait;
@@ -131,7 +131,7 @@ static inline int64_t waiting_ms(tarash_image_client *client) {
 static inline int64_t deadline_ms(tarash_image_client *client) {
     int64_t least = -1;
     size_t i;
-    for (i = 0; i < client->job_count; i++) {
+    for (i = 0; i < client->place_count; i++) {
         const tarimg_job *job = job_at(client, i);
         int64_t left = job && job->timer.place ? job->timer.due - tarimg_now(client) : -1;
         if (left >= 0 && (least < 0 || left < least)) least = left;

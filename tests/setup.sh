@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing to build the demo or to run the tests, saying so; does nothing when everything is there.
 #
-#   tests/setup.sh demo|test|make        SETUP=no in the environment: only look, never install
+#   tests/setup.sh demo|test|bench|bench-chart|make        SETUP=no in the environment: only look, never install
 #
 # Packages are tried with apt-get, dnf, apk, pacman or brew; sudo is used only by those who aren't root.
 
@@ -38,6 +38,7 @@ there() {
     cmocka) compiles cmocka.h -lcmocka ;;
     cjson) compiles cjson/cJSON.h -lcjson ;;
     zlib) compiles zlib.h -lz ;;
+    stb) compiles stb/stb_image.h ;;
     *) command_there "$1" ;;
     esac
 }
@@ -50,6 +51,9 @@ libcurl   libcurl4-openssl-dev   libcurl-devel            curl-dev           cur
 cmocka    libcmocka-dev          libcmocka-devel          cmocka-dev         cmocka   cmocka
 cjson     libcjson-dev           cjson-devel              cjson-dev          cjson    cjson
 zlib      zlib1g-dev             zlib-devel               zlib-dev           zlib     zlib
+stb       libstb-dev             stb_image-devel          stb                stb      -
+size      binutils               binutils                 binutils           binutils binutils
+gnuplot   gnuplot-nox            gnuplot                  gnuplot            gnuplot  gnuplot
 python3   python3                python3                  python3            python   python3
 openssl   openssl                openssl                  openssl            openssl  openssl
 valgrind  valgrind,libc6-dbg     valgrind                 valgrind           valgrind -
@@ -115,9 +119,11 @@ packages_of() {
 case $what in
 demo) required='cc libcurl' optional='' ;;
 test) required='cc libcurl cmocka cjson zlib python3 openssl' optional='g++ valgrind clang' ;;
+bench) required='cc libcurl cjson size' optional='stb' ;;
+bench-chart) required='gnuplot' optional='' ;;
 make) required='make' optional='' ;;
 *)
-    echo "usage: tests/setup.sh demo|test|make" >&2
+    echo "usage: tests/setup.sh demo|test|bench|bench-chart|make" >&2
     exit 2
     ;;
 esac

@@ -149,7 +149,8 @@ int library_run(const setting *s) {
 static tarash_image_result build(tarash_image_exchange *exchange, tarash_image_phase phase, void *user_data) {
     (void)user_data;
     tarash_image_exchange_send(exchange, phase == TARASH_IMAGE_PHASE_SUBMIT ? "POST" : "GET", "/jobs");
-    if (phase == TARASH_IMAGE_PHASE_SUBMIT) tarash_image_exchange_set_text(exchange, "prompt", "a lighthouse");
+    if (phase == TARASH_IMAGE_PHASE_SUBMIT)
+        tarash_image_exchange_set_text(exchange, "prompt", "a lighthouse");
     return TARASH_IMAGE_OK;
 }
 

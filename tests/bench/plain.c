@@ -6,7 +6,10 @@
 
 #include <cjson/cJSON.h>
 #include <curl/curl.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { MOST_SLOTS = 1000, FIRST_ROOM = 16384 };
 
@@ -73,7 +76,7 @@ size_t plain_decode(const void *in, size_t size, void *out) {
     size_t i, count = 0;
     if (!values[0]) fill_values();
     for (i = 0; i < size && values[text[i]] >= 0; i++) {
-        bits = bits << 6 | (uint32_t)values[text[i]];
+        bits = bits << 6 | (uint32_t)(unsigned char)values[text[i]];
         if (++count % 4) continue;
         *to++ = (unsigned char)(bits >> 16);
         *to++ = (unsigned char)(bits >> 8);
@@ -223,10 +226,6 @@ static const char text_before[] = "{\"model\":\"grok-2-image\",\"prompt\":\"a li
                                   "\"image\":{\"url\":\"data:image/png;base64,";
 static const char text_after[] = "\",\"type\":\"image_url\"},\"response_format\":\"b64_json\"}";
 
-static const unsigned char *image_of(const setting *s) {
-    return s->input;
-}
-
 static int prepare_text(setting *s, const unsigned char *image, size_t size) {
     size_t text = image_encoded_size(size);
     s->body_size = sizeof text_before - 1 + text + sizeof text_after - 1;
@@ -297,7 +296,7 @@ static char *text_by_hand(const setting *s) {
     cJSON *document = cJSON_CreateObject(), *image = cJSON_AddObjectToObject(document, "image");
     if (!text || !(read || s->input)) return NULL;
     memcpy(text, "data:image/png;base64,", 22);
-    image_encode(read ? read : image_of(s), size, text + 22);
+    image_encode(read ? read : s->input, size, text + 22);
     text[22 + length] = 0;
     cJSON_AddStringToObject(document, "model", "grok-2-image");
     cJSON_AddStringToObject(document, "prompt", "a lighthouse in fog");
@@ -319,7 +318,7 @@ static curl_mime *form_by_hand(const setting *s, CURL *easy) {
     if (s->todo->from_file) {
         curl_mime_filedata(part, s->input_path);
     } else {
-        curl_mime_data(part, (const char *)image_of(s), image_sizes[s->todo->image]);
+        curl_mime_data(part, (const char *)s->input, image_sizes[s->todo->image]);
         curl_mime_filename(part, "image.png");
     }
     curl_mime_type(part, "image/png");
@@ -357,7 +356,7 @@ static int run_upload(const setting *s, struct curl_slist *headers) {
 
 int plain_run(const setting *s) {
     struct curl_slist *headers = make_headers(s);
-    int good = is_upload(s->todo)  ? run_upload(s, headers)
+    int good = is_upload(s->todo) ? run_upload(s, headers)
                : s->todo->at_once ? run_at_once(s, headers)
                                   : run_in_sequence(s, headers);
     curl_slist_free_all(headers);
