@@ -711,7 +711,8 @@ static int refuses(counting_allocator *allocator, size_t size) {
 }
 
 static void *allocate(counting_allocator *allocator, size_t size) {
-    char *memory = (char *)malloc(BLOCK_HEAD + size);
+    /* Zeroed where it will be searched: what was never written can hold no secret. */
+    char *memory = (char *)(allocator->secret ? calloc(1, BLOCK_HEAD + size) : malloc(BLOCK_HEAD + size));
     block *made = (block *)memory;
     if (!memory) return NULL;
     made->size = size;
