@@ -821,7 +821,7 @@ typedef struct tarash_image_provider {
     const char *config_keys; /* what provider_config may hold, comma-separated */
     /* all zero: with `protocol` as there, else every field as given */
     tarash_image_capabilities capabilities;
-    /* where base64 images stand in replies, comma-separated, e.g. "data[].b64_json" */
+    /* where base64 images stand in replies, comma-separated, e.g. "data[].b64_json"; after a '?' a URL that may be a data: one, e.g. "?data[].url" */
     const char *image_paths;
     tarash_image_result (*build_fn)(tarash_image_exchange *exchange, tarash_image_phase phase,
                                     void *user_data);
@@ -1108,10 +1108,10 @@ static void tarimg_release(const tarash_image_allocator *allocator, void *pointe
     if (pointer) allocator->free_fn(pointer, allocator->user_data);
 }
 
-/* Overwrites memory that held a secret; volatile, so that the compiler keeps it. */
+/* Overwrites memory that held a secret. Called through a volatile pointer, so that the compiler keeps it. */
 static void tarimg_wipe(void *pointer, size_t size) {
-    volatile unsigned char *byte = (volatile unsigned char *)pointer;
-    while (size--) *byte++ = 0;
+    static void *(*const volatile set)(void *, int, size_t) = memset;
+    if (size) (void)set(pointer, 0, size);
 }
 
 /* An array with room for one more element: the same, or a larger one in its place. NULL: memory ran out, and the array is
@@ -2468,7 +2468,9 @@ typedef struct tarimg_reader {
     const char *name;     /* of the next value */
     tarimg_reader_state state;
     int depth, max_depth;
-    const char *image_paths; /* comma-separated */
+    const char
+        *image_paths; /* comma-separated; after a '?' only a data: URL is an image, anything else a text */
+    int is_url_place; /* the string being read stands at such a place */
     const tarimg_payload_target *target;
     tarimg_base64 base64;
     size_t payload;
@@ -2531,12 +2533,15 @@ static int tarimg_path_matches(const char *path, size_t size, const tarimg_value
     return parent == NULL;
 }
 
-static int tarimg_at_image_path(const tarimg_reader *reader) {
+static int tarimg_at_image_path(tarimg_reader *reader) {
     const char *paths = reader->image_paths, *path;
     size_t size;
     if (!reader->target) return 0;
     while (tarimg_next_item(&paths, &path, &size)) {
-        if (tarimg_path_matches(path, size, reader->parent, reader->name)) return 1;
+        reader->is_url_place = *path == '?';
+        if (tarimg_path_matches(path + reader->is_url_place, size - (size_t)reader->is_url_place,
+                                reader->parent, reader->name))
+            return 1;
     }
     return 0;
 }
@@ -2702,7 +2707,10 @@ static int tarimg_probe(tarimg_reader *reader, int at_end) {
             return 1;
         }
         skip = size;
-    } else if ((at_end && size == 0) || ((at_end || size > 5) && memchr(text, ':', size))) {
+    } else if (reader->is_url_place && size < 5 && !at_end && tarimg_begins_nocase("data:", text))
+        return 1;
+    else if (reader->is_url_place || (at_end && size == 0) ||
+             ((at_end || size > 5) && memchr(text, ':', size))) {
         reader->state = TARIMG_IN_STRING;
         return 1;
     } else if (!at_end && size < TARIMG_SCHEME_SIZE)
@@ -3670,14 +3678,25 @@ static const char *tarimg_mime_extension(const char *mime) {
 
 /* ---- completeness */
 
+/* From chunk to chunk by their lengths: the image's megabytes are not touched again. */
 static int tarimg_png_is_complete(const tarimg_view *view) {
-    return tarimg_view_after(view, 8, "IEND\xAE\x42\x60\x82", 8) != TARIMG_NOWHERE;
+    size_t at = 8;
+    while (view->size - at >= 12) {
+        uint32_t length = (uint32_t)tarimg_view_be(view, at, 4);
+        if (memcmp(view->data + at + 4, "IEND", 4) == 0) return 1;
+        if (length > view->size - at - 12) return 0;
+        at += (size_t)length + 12;
+    }
+    return 0;
 }
 
 /* Searched after the first scan begins, as a thumbnail in the header has an end of its own. */
 static int tarimg_jpeg_is_complete(const tarimg_view *view) {
     size_t at;
     int marker = tarimg_jpeg_seek(view, 0, &at);
+    if (marker == TARIMG_JPEG_SOS && view->size > at + 2 &&
+        memcmp(view->data + view->size - 2, "\xFF\xD9", 2) == 0)
+        return 1;
     if (marker == TARIMG_JPEG_SOS) return tarimg_view_after(view, at, "\xFF\xD9", 2) != TARIMG_NOWHERE;
     return marker != TARIMG_JPEG_CUT;
 }
@@ -4149,6 +4168,7 @@ static int tarimg_mask_to_alpha(void *context, uint32_t y, unsigned char *row) {
         tarimg_mask_put(row, tarimg_mask_level(pixel, mask->channels), mask->polarity);
     return 0;
 }
+
 /* >>http
    What an exchange is made of, without a socket: input images and body, URLs and who may see the key, the
    head of a reply, payloads on their way into memory or a sink. */
@@ -4165,7 +4185,8 @@ typedef struct tarimg_secret {
 
 /* Overwrites every occurrence of every secret in place, and a beginning of one that the text's end cut off.
  */
-static void tarimg_redact(const tarimg_secret *secrets, char *text, size_t size) {
+static void tarimg_redact_from(const tarimg_secret *secrets, char *text, size_t size, size_t shortest,
+                               int is_cut) {
     size_t i, covered = 0;
     if (!secrets) return;
     for (i = 0; i < size; i++) {
@@ -4173,23 +4194,33 @@ static void tarimg_redact(const tarimg_secret *secrets, char *text, size_t size)
         /* Secrets are looked for in what stands ahead, which is still untouched, so that they may overlap. */
         for (secret = secrets; secret; secret = secret->next) {
             size_t length = secret->size < size - i ? secret->size : size - i;
-            if (text[i] != secret->text[0] || length < TARIMG_MIN_SECRET || i + length <= covered) continue;
+            if (text[i] != secret->text[0] || secret->size < shortest || i + length <= covered) continue;
+            if (length < secret->size && (!is_cut || length < TARIMG_MIN_SECRET)) continue;
             if (memcmp(text + i, secret->text, length) == 0) covered = i + length;
         }
         if (i < covered) text[i] = '*';
     }
 }
 
+/* A text that may have been cut off: a secret's beginning at its end counts as well. */
+static void tarimg_redact(const tarimg_secret *secrets, char *text, size_t size) {
+    tarimg_redact_from(secrets, text, size, 0, 1);
+}
+
+/* Only texts that this file has copied itself come here. */
 static void tarimg_redact_text(const tarimg_secret *secrets, const char *text) {
-    /* Only texts that this file has copied itself come here. */
     if (text && secrets) tarimg_redact(secrets, (char *)(uintptr_t)text, strlen(text));
 }
+
+#define TARIMG_NAME_SECRET 8 /* a short dummy key may well be the name of a member that an adapter reads */
 
 static void tarimg_redact_value(const tarimg_secret *secrets, tarimg_value *root) {
     tarimg_value *value = root;
     while (secrets && value) {
-        tarimg_redact_text(secrets, value->name);
-        tarimg_redact_text(secrets, value->text);
+        if (value->name)
+            tarimg_redact_from(secrets, (char *)(uintptr_t)value->name, strlen(value->name),
+                               TARIMG_NAME_SECRET, 0);
+        if (value->text) tarimg_redact_from(secrets, (char *)(uintptr_t)value->text, value->size, 0, 0);
         if (value->first) {
             value = value->first;
             continue;
@@ -5077,6 +5108,7 @@ static int tarimg_sse_feed(tarimg_sse *sse, const tarimg_sse_handler *handler, c
     }
     return 1;
 }
+
 /* >>providers
    Helpers that the sections below share, then a section for each protocol, then the tables of models and
    rows.
@@ -6132,7 +6164,7 @@ static tarash_image_result tarimg_openai_build(tarash_image_exchange *exchange) 
                       tarimg_option(exchange->link, "organization"));
     tarimg_add_header(&exchange->arena, &exchange->headers, "OpenAI-Project",
                       tarimg_option(exchange->link, "project"));
-    exchange->image_paths = "data[].b64_json,data[].url,b64_json";
+    exchange->image_paths = "data[].b64_json,?data[].url,b64_json";
     return TARASH_IMAGE_OK;
 }
 
@@ -6144,7 +6176,7 @@ static tarash_image_result tarimg_compatible_build(tarash_image_exchange *exchan
     if (result != TARASH_IMAGE_OK) return result;
     tarimg_body_set(exchange, "response_format", tarimg_compatible_response_format(exchange->link));
     tarimg_openai_build_stream(exchange);
-    exchange->image_paths = "data[].b64_json,data[].url,b64_json";
+    exchange->image_paths = "data[].b64_json,?data[].url,b64_json";
     return TARASH_IMAGE_OK;
 }
 
@@ -6195,7 +6227,7 @@ static tarash_image_result tarimg_indoxrouter_build(tarash_image_exchange *excha
     if (output == TARASH_IMAGE_OUTPUT_URL) tarimg_body_set(exchange, "response_format", "url");
     if (output == TARASH_IMAGE_OUTPUT_BASE64) tarimg_body_set(exchange, "response_format", "b64_json");
     tarimg_body_set(exchange, "byok_api_key", tarimg_option(exchange->link, "byok_api_key"));
-    exchange->image_paths = "data[].b64_json,data[].url";
+    exchange->image_paths = "data[].b64_json,?data[].url";
     return TARASH_IMAGE_OK;
 }
 
@@ -6209,7 +6241,7 @@ static tarash_image_result tarimg_atoma_build(tarash_image_exchange *exchange) {
     tarimg_send(exchange, "POST", "v1/images/generations");
     tarimg_body_common(exchange);
     tarimg_body_integer(exchange, "n", exchange->count);
-    exchange->image_paths = "data[].b64_json,data[].url";
+    exchange->image_paths = "data[].b64_json,?data[].url";
     return TARASH_IMAGE_OK;
 }
 
@@ -6255,7 +6287,7 @@ static tarash_image_result tarimg_xai_build(tarash_image_exchange *exchange) {
         tarimg_remove_member(tarimg_body_object(exchange), "aspect_ratio");
     }
     tarimg_body_set(exchange, "response_format", tarimg_openai_response_format(link));
-    exchange->image_paths = "data[].b64_json,data[].url";
+    exchange->image_paths = "data[].b64_json,?data[].url";
     return TARASH_IMAGE_OK;
 }
 
@@ -6268,6 +6300,7 @@ static tarash_image_result tarimg_xai_read(tarash_image_exchange *exchange) {
 }
 
 static const tarimg_adapter tarimg_xai_adapter = {tarimg_xai_build, tarimg_xai_read, NULL, NULL, 0, 0};
+
 /* >>provider custom
    A provider that the user registered: its functions, behind the same interface. */
 
@@ -6768,6 +6801,7 @@ static const tarash_image_capabilities *tarimg_find_caps(const tarash_image_prov
     }
     return &row->capabilities;
 }
+
 /* >>engine
    Jobs, tasks and transfers.
 
@@ -6958,6 +6992,8 @@ struct tarash_image_client {
     size_t timer_count, timer_capacity, timer_owners;
     tarimg_event *events, *last_event;
     tarimg_transfer *detached;
+    size_t transfer_count; /* that are under way */
+    uint64_t usual_reply;  /* bytes of the last one that was to bring images */
     uint64_t random;
     uint64_t submitted;
     int is_busy; /* inside the machinery: no job may be taken away */
@@ -8304,6 +8340,16 @@ static int tarimg_event_data(void *context, const char *text, size_t size) {
 
 static void tarimg_emit_preview(tarimg_transfer *transfer);
 
+/* What an event brought is gone with it; one payload's memory serves the next event. */
+static void tarimg_drop_payloads(tarash_image_exchange *exchange) {
+    size_t i;
+    for (i = 0; i < exchange->payload_count; i++) tarimg_payload_free(exchange->payloads[i]);
+    if (exchange->payload_count) exchange->spare_payload = exchange->payloads[0];
+    exchange->payload_count = 0;
+    exchange->found = exchange->last_found = NULL;
+    exchange->found_count = 0;
+}
+
 /* An event of the stream is whole: the adapter reads it, and the next one starts afresh. */
 static int tarimg_event_whole(void *context) {
     tarimg_transfer *transfer = (tarimg_transfer *)context;
@@ -8316,8 +8362,9 @@ static int tarimg_event_whole(void *context) {
     exchange->is_preview = 0;
     if (exchange->link->adapter->event_fn && exchange->link->adapter->event_fn(exchange) != TARASH_IMAGE_OK)
         return 0;
-    if (exchange->is_preview) tarimg_emit_preview(transfer);
     if (exchange->stream_done) return 1;
+    if (exchange->is_preview) tarimg_emit_preview(transfer);
+    tarimg_drop_payloads(exchange);
     exchange->document = NULL;
     tarimg_arena_free(&exchange->reply_arena);
     tarimg_start_reader(transfer, 1);
@@ -8551,6 +8598,7 @@ static void tarimg_free_header_list(tarimg_transfer *transfer) {
 static void tarimg_transfer_free(tarimg_transfer *transfer) {
     tarash_image_client *client = transfer->client;
     if (transfer->easy) {
+        client->transfer_count--;
         (void)curl_multi_remove_handle(client->multi, transfer->easy);
         tarimg_return_handle(client, transfer->easy);
     }
@@ -8637,6 +8685,20 @@ static unsigned tarimg_decide_proxy(tarimg_transfer *transfer) {
     return (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_PROXY, "");
 }
 
+#define TARIMG_LARGE_BUFFER 524288L /* of libcurl's, where a large reply is expected */
+#define TARIMG_LARGE_REPLY  262144u
+#define TARIMG_FEW          4 /* transfers at once that may have such a buffer each */
+
+/* A large buffer takes a quarter off large replies and costs small ones half a megabyte each: the last reply that was to
+   bring images tells which kind this client sees. */
+static int tarimg_expects_much(const tarimg_transfer *transfer) {
+    const tarash_image_exchange *exchange = &transfer->exchange;
+    const tarash_image_client *client = transfer->client;
+    if (!exchange->is_download && !exchange->image_paths) return 0;
+    if (exchange->phase == TARASH_IMAGE_PHASE_POLL || exchange->phase == TARASH_IMAGE_PHASE_CANCEL) return 0;
+    return client->transfer_count <= TARIMG_FEW && client->usual_reply >= TARIMG_LARGE_REPLY;
+}
+
 /* Options that every transfer has. CURLcodes are or-ed: any failure is lack of memory, or a libcurl without
  * HTTP. */
 static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, int connect_timeout_ms) {
@@ -8667,6 +8729,8 @@ static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, in
     if (client->proxy) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy);
     if (transfer->exchange.is_download) bad |= tarimg_decide_proxy(transfer);
     if (client->ca_file) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
+    if (tarimg_expects_much(transfer))
+        bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, TARIMG_LARGE_BUFFER);
     if (transfer->is_public_only) {
         bad |= tarimg_check_reused(transfer);
         bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, tarimg_on_socket);
@@ -8712,6 +8776,7 @@ static int tarimg_transfer_start(tarimg_transfer *transfer, const char *url) {
     if (!tarimg_make_header_list(transfer, headers)) return 0;
     transfer->easy = tarimg_take_handle(client);
     if (!transfer->easy) return 0;
+    client->transfer_count++;
     if (tarimg_set_common(transfer, url, exchange->link->config.connect_timeout_ms)) return 0;
     if (tarimg_set_method(transfer, exchange->method)) return 0;
     if (client->curl_hook_fn) client->curl_hook_fn(transfer->easy, client->curl_hook_user_data);
@@ -8858,6 +8923,7 @@ static void tarimg_transfer_finish(tarimg_transfer *transfer, CURLcode code) {
     tarash_image_exchange *exchange = &transfer->exchange;
     tarash_image_error *error = &exchange->error;
     if (code == CURLE_OK || transfer->has_enough) {
+        if (exchange->payload_count) transfer->client->usual_reply = transfer->received;
         tarimg_read_reply(transfer);
     } else if (transfer->broken == TARASH_IMAGE_OK)
         tarimg_read_curl_failure(transfer, code);
@@ -8938,10 +9004,7 @@ static void tarimg_emit_preview(tarimg_transfer *transfer) {
     tarimg_found *found = exchange->found;
     tarimg_payload *payload = found && found->is_payload ? exchange->payloads[found->payload] : NULL;
     tarimg_event *event = NULL;
-    exchange->found = exchange->last_found = NULL;
-    exchange->found_count = 0;
     if (!payload) return;
-    exchange->payload_count--; /* its place is free for the next one */
     if (tarimg_is_watched(job)) event = (tarimg_event *)tarimg_alloc(exchange->allocator, sizeof *event);
     if (event) {
         event->preview.data = payload->data;
@@ -8956,8 +9019,6 @@ static void tarimg_emit_preview(tarimg_transfer *transfer) {
         payload->capacity = payload->fill = 0;
         tarimg_queue_event(job, event);
     }
-    tarimg_payload_free(payload);
-    exchange->spare_payload = payload;
 }
 
 static void tarimg_note_progress(tarimg_job *job, tarash_image_status status, int percent, int position,
@@ -9829,9 +9890,10 @@ static void tarimg_error_token(tarimg_job *job, tarash_image_error *error) {
     tarimg_buffer token;
     tarimg_buffer_init(&token, &job->client->allocator, 0);
     tarimg_make_token(job, &token);
-    if (!token.failed && token.size) job->token = tarimg_copy(&job->storage->arena, token.data);
-    if (job->token && token.size < sizeof error->job_token)
-        memcpy(error->job_token, token.data, token.size + 1);
+    if (!token.failed && token.size) {
+        job->token = tarimg_copy(&job->storage->arena, token.data);
+        if (token.size < sizeof error->job_token) memcpy(error->job_token, token.data, token.size + 1);
+    }
     tarimg_buffer_free(&token);
 }
 
@@ -10477,6 +10539,7 @@ static int tarimg_client_init(tarash_image_client *client, const tarash_image_cl
         tarimg_copy(arena, desc->user_agent ? desc->user_agent : "tarash_image/" TARASH_IMAGE_VERSION);
     client->proxy = tarimg_copy(arena, desc->proxy);
     client->ca_file = tarimg_copy(arena, desc->ca_file);
+    client->usual_reply = TARIMG_LARGE_REPLY;
     client->random = desc->random_seed;
     if (!client->random)
         client->random = tarimg_mix((uint64_t)tarimg_system_clock_ms(NULL)) ^

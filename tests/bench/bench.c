@@ -521,12 +521,12 @@ static void write_csv(void) {
     int by;
     if (csv_path && !file) perror(csv_path);
     if (!file) return;
-    fprintf(file, "task,title,who,wall_ms,cpu_ms,peak_mb,wall_ratio,cpu_ratio,peak_ratio\n");
+    fprintf(file, "task,who,wall_ms,cpu_ms,peak_mb,wall_ratio,cpu_ratio,peak_ratio\n");
     for (i = 0; i < COUNT(tasks); i++) {
         for (by = 0; by < WHO_COUNT && outcomes[i].was_run; by++) {
             const double *m = outcomes[i].median[by];
-            fprintf(file, "%s,\"%s\",%s,%.4f,%.4f,%.3f,%.4f,%.4f,%.4f\n", tasks[i].name, tasks[i].title,
-                    who_names[by], m[WALL], m[CPU], m[PEAK], of_floor(&outcomes[i], (who)by, WALL),
+            fprintf(file, "%s,%s,%.4f,%.4f,%.3f,%.4f,%.4f,%.4f\n", tasks[i].name, who_names[by], m[WALL],
+                    m[CPU], m[PEAK], of_floor(&outcomes[i], (who)by, WALL),
                     of_floor(&outcomes[i], (who)by, CPU), of_floor(&outcomes[i], (who)by, PEAK));
         }
     }

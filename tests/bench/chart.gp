@@ -4,7 +4,7 @@ set terminal svg size 960,760 dynamic background rgb 'white' font 'sans-serif,12
 set output output_file
 set datafile separator ','
 
-rows(who) = sprintf("< awk -F, -v who='%s' '$3 == who' '%s'", who, input)
+rows(who) = sprintf("< awk -F, -v who='%s' '$2 == who' '%s'", who, input)
 
 set style data histograms
 set style histogram clustered gap 1.5
@@ -21,15 +21,15 @@ set bmargin 1.5
 set format x ''
 set xtics nomirror scale 0
 set ylabel 'wall time'
-plot rows('library') using 7:xtic('') title 'tarash\_image.h' linecolor rgb '#1b7f5c', \
-     rows('by hand') using 7 title 'libcurl + cJSON + a table' linecolor rgb '#c8643c', \
+plot rows('library') using 6:xtic('') title 'tarash\_image.h' linecolor rgb '#1b7f5c', \
+     rows('by hand') using 6 title 'libcurl + cJSON + a table' linecolor rgb '#c8643c', \
      1 title '' linecolor rgb '#333333' linewidth 1
 
 set bmargin 9
 set xtics rotate by -38 font ',10'
 set ylabel 'peak memory'
 unset key
-plot rows('library') using 9:xtic(1) linecolor rgb '#1b7f5c', \
-     rows('by hand') using 9 linecolor rgb '#c8643c', \
+plot rows('library') using 8:xtic(1) linecolor rgb '#1b7f5c', \
+     rows('by hand') using 8 linecolor rgb '#c8643c', \
      1 title '' linecolor rgb '#333333' linewidth 1
 unset multiplot
