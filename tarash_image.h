@@ -433,7 +433,8 @@ typedef struct tarash_image_update tarash_image_update;
 typedef void (*tarash_image_progress_fn)(const tarash_image_update *update, void *user_data);
 
 /* Takes images as they arrive instead of memory; tarash_image.data is then NULL and size still says how many
-   bytes there were. Functions return 0 for success; anything else ends the job with IO. They are called
+   bytes there were. Memory stays constant, unless previews (partial_images) are asked for: then the image waits in
+   memory until it is complete. Functions return 0 for success; anything else ends the job with IO. They are called
    inside tarash_image_poll, and may call tarash_image_cancel but no other function of the client. */
 typedef struct tarash_image_sink {
     /* the built-in file sink: a path with {index} and {ext}; the functions are not used then */
@@ -1455,6 +1456,13 @@ static int tarimg_is_utf8(const char *text, size_t size) {
     return 1;
 }
 
+static int tarimg_has_control(const char *text);
+
+/* May it stand in a URL's path as it is, and stay within its place? */
+static int tarimg_is_path_part(const char *text) {
+    return tarimg_is_set(text) && !tarimg_has_control(text) && !strpbrk(text, " /\\?#%");
+}
+
 static int tarimg_has_control(const char *text) {
     for (; *text; text++) {
         if ((unsigned char)*text < 0x20 || (unsigned char)*text == 0x7F) return 1;
@@ -2166,7 +2174,9 @@ static void tarimg_append_value(tarimg_value *parent, tarimg_value *value) {
 }
 
 static void tarimg_remove_member(tarimg_value *object, const char *name) {
-    tarimg_value **link = &object->first, *last = NULL;
+    tarimg_value **link, *last = NULL;
+    if (!object) return;
+    link = &object->first;
     while (*link) {
         if (tarimg_equal((*link)->name, name))
             *link = (*link)->next;
@@ -4187,12 +4197,15 @@ typedef struct tarimg_secret {
  */
 static void tarimg_redact_from(const tarimg_secret *secrets, char *text, size_t size, size_t shortest,
                                int is_cut) {
+    unsigned char begins[256]; /* a secret? Most positions are passed over by this alone. */
+    const tarimg_secret *secret;
     size_t i, covered = 0;
     if (!secrets) return;
+    memset(begins, 0, sizeof begins);
+    for (secret = secrets; secret; secret = secret->next) begins[(unsigned char)secret->text[0]] = 1;
     for (i = 0; i < size; i++) {
-        const tarimg_secret *secret;
         /* Secrets are looked for in what stands ahead, which is still untouched, so that they may overlap. */
-        for (secret = secrets; secret; secret = secret->next) {
+        for (secret = begins[(unsigned char)text[i]] ? secrets : NULL; secret; secret = secret->next) {
             size_t length = secret->size < size - i ? secret->size : size - i;
             if (text[i] != secret->text[0] || secret->size < shortest || i + length <= covered) continue;
             if (length < secret->size && (!is_cut || length < TARIMG_MIN_SECRET)) continue;
@@ -7544,6 +7557,9 @@ static tarash_image_result tarimg_resolve_mask(tarimg_job *job, tarash_image_mas
 static void tarimg_add_secret(tarimg_job *job, const char *text) {
     tarimg_secret *secret;
     if (!text || strlen(text) < TARIMG_MIN_SECRET) return;
+    for (secret = job->secrets; secret; secret = secret->next) {
+        if (tarimg_equal(secret->text, text)) return;
+    }
     secret = (tarimg_secret *)tarimg_take(&job->arena, sizeof *secret);
     if (!secret) return;
     secret->text = tarimg_copy(&job->arena, text);
@@ -8652,13 +8668,30 @@ static int tarimg_next_host(const char **cursor, const char **item, size_t *size
     return *size > 0;
 }
 
+/* "10.0.0.0/8": is the host an address within it? */
+static int tarimg_is_in_range(const char *range, size_t size, const tarimg_url *url) {
+    const char *slash = (const char *)memchr(range, '/', size);
+    unsigned char net[4], host[4];
+    int64_t bits;
+    uint32_t difference;
+    if (!slash || !tarimg_parse_integer(slash + 1, size - (size_t)(slash + 1 - range), &bits) || bits < 0 ||
+        bits > 32)
+        return 0;
+    if (!tarimg_parse_ipv4(range, (size_t)(slash - range), net) ||
+        !tarimg_parse_ipv4(url->host, url->host_size, host))
+        return 0;
+    difference = (uint32_t)(net[0] ^ host[0]) << 24 | (uint32_t)(net[1] ^ host[1]) << 16 |
+                 (uint32_t)(net[2] ^ host[2]) << 8 | (uint32_t)(net[3] ^ host[3]);
+    return bits == 0 || difference >> (32 - bits) == 0;
+}
+
 /* Does no_proxy name the host, as libcurl reads it: the names themselves and what ends in them, or "*"? */
 static int tarimg_is_proxy_exempt(const char *list, const tarimg_url *url) {
     const char *item;
     size_t size;
     while (tarimg_next_host(&list, &item, &size)) {
         const char *tail;
-        if (size == 1 && *item == '*') return 1;
+        if ((size == 1 && *item == '*') || tarimg_is_in_range(item, size, url)) return 1;
         if (*item == '.') {
             item++;
             size--;
@@ -9111,12 +9144,15 @@ static void tarimg_fetch_inputs(tarimg_task *task) {
 /* The seed of the image at `index` when n is split: counting up, and round within the provider's range. */
 static int64_t tarimg_seed_of(const tarimg_link *link, size_t index) {
     const tarash_image_capabilities *caps = link->caps;
-    int64_t seed = link->request.seed,
-            last = caps && caps->seed_max > caps->seed_min ? caps->seed_max : INT64_MAX;
-    int64_t first = caps && caps->seed_max > caps->seed_min ? caps->seed_min : 0;
-    int64_t step = (int64_t)index;
-    if (seed > last) return seed;
-    return step <= last - (seed < 0 ? 0 : seed) ? seed + step : first + (step - (last - seed) - 1);
+    int64_t seed = link->request.seed;
+    uint64_t first = 0, count = (uint64_t)INT64_MAX + 1;
+    if (caps && caps->seed_max > caps->seed_min) {
+        first = (uint64_t)caps->seed_min;
+        count = (uint64_t)caps->seed_max - first + 1;
+    } else if (seed < 0)
+        return index > (uint64_t)INT64_MAX ? seed : seed + (int64_t)index;
+    if (count == 0) return (int64_t)((uint64_t)seed + index); /* every number there is */
+    return (int64_t)(first + ((uint64_t)seed - first + index % count) % count);
 }
 
 static void tarimg_exchange_for_task(tarimg_task *task, tarash_image_exchange *exchange) {
@@ -9529,9 +9565,12 @@ static void tarimg_absorb_facts(tarimg_task *task) {
         tarimg_write_json(&job->metadata, exchange->metadata, tarimg_write_payload, NULL);
 }
 
+#define TARIMG_MOST_NUMBERED 256 /* no reply that is meant well has more images */
+
 /* Do the provider's own numbers give every image of the reply a place of its own? */
 static int tarimg_are_numbered(const tarash_image_exchange *exchange) {
     const tarimg_found *found, *other;
+    if (exchange->found_count > TARIMG_MOST_NUMBERED) return 0;
     for (found = exchange->found; found; found = found->next) {
         if (found->number < 0 || found->number >= (int64_t)exchange->found_count) return 0;
         for (other = found->next; other; other = other->next) {
@@ -9808,12 +9847,23 @@ static size_t tarimg_count_ready(const tarimg_job *job) {
     return count;
 }
 
-/* Of several failures the one that says most about money: what was accepted, then what may have been. */
+/* What a failure says about money: most where something paid for may still come, least where nothing was sent. */
+static int tarimg_gravity(const tarash_image_error *error) {
+    switch (error->delivery) {
+    case TARASH_IMAGE_DELIVERY_ACCEPTED: return error->result == TARASH_IMAGE_ERROR_GENERATION_FAILED ? 2 : 4;
+    case TARASH_IMAGE_DELIVERY_UNKNOWN: return 3;
+    case TARASH_IMAGE_DELIVERY_REJECTED: return 1;
+    case TARASH_IMAGE_DELIVERY_NOT_SENT: break;
+    }
+    return 0;
+}
+
+/* Of several failures the gravest speaks for the attempt; the first among equals. */
 static const tarimg_task *tarimg_gravest_failure(const tarimg_job *job) {
     const tarimg_task *task, *gravest = NULL;
     for (task = job->tasks; task; task = task->next) {
         if (task->state != TARIMG_TASK_FAILED) continue;
-        if (!gravest || task->error.delivery > gravest->error.delivery) gravest = task;
+        if (!gravest || tarimg_gravity(&task->error) > tarimg_gravity(&gravest->error)) gravest = task;
     }
     return gravest;
 }
@@ -11397,7 +11447,8 @@ static tarash_image_result tarimg_resume_call(tarimg_job *job, const tarimg_valu
     tarimg_task *task;
     (void)tarimg_integer_at(entry, "index", &index);
     (void)tarimg_integer_at(entry, "count", &count);
-    if (index < 0 || count < 1 || index + count > job->client->limits.max_images)
+    if (index < 0 || count < 1 || index > job->client->limits.max_images ||
+        count > job->client->limits.max_images - job->links[0].count)
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "token: is damaged");
     task = tarimg_task_add(job, TARIMG_TASK_CALL);
     if (!task) return tarimg_no_memory(&job->error);
@@ -11410,7 +11461,7 @@ static tarash_image_result tarimg_resume_call(tarimg_job *job, const tarimg_valu
     task->fetch_url = tarimg_copy(&job->attempt_arena, tarimg_text_at(entry, "fetch"));
     task->cancel_url = tarimg_copy(&job->attempt_arena, tarimg_text_at(entry, "cancel"));
     if (job->attempt_arena.failed) return tarimg_no_memory(&job->error);
-    if (!task->job_id)
+    if (!tarimg_is_path_part(task->job_id))
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "token: is damaged");
     job->links[0].count += (int)count;
     return TARASH_IMAGE_OK;
@@ -11421,7 +11472,9 @@ static tarash_image_result tarimg_resume_url(tarimg_job *job, const tarimg_value
     const char *url = tarimg_text_at(entry, "url");
     int64_t index = -1;
     (void)tarimg_integer_at(entry, "index", &index);
-    if (!url || index < 0 || index >= job->client->limits.max_images)
+    if (!url || index < 0 || index >= job->client->limits.max_images ||
+        job->links[0].count >= job->client->limits.max_images ||
+        ((size_t)index < job->slot_count && job->slots[index].is_used))
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "token: is damaged");
     if (!tarimg_add_download(job, url, (size_t)index)) return tarimg_no_memory(&job->error);
     job->links[0].count++;
@@ -11667,7 +11720,7 @@ TARIMG_PUBLIC void tarash_image_exchange_delay(tarash_image_exchange *exchange, 
 }
 
 TARIMG_PUBLIC void tarash_image_exchange_accept(tarash_image_exchange *exchange, const char *job_id) {
-    if (!tarimg_is_set(job_id) || tarimg_has_control(job_id) || strpbrk(job_id, " /\\?#%")) {
+    if (!tarimg_is_path_part(job_id)) {
         (void)tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
                           "the job's id is missing, or can't be part of a URL");
         return;
