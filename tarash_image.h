@@ -5230,6 +5230,7 @@ struct tarash_image_exchange {
 
     /* what the adapter made of it */
     tarimg_found *found, *last_found;
+    tarimg_found *spare_found; /* as spare_payload */
     size_t found_count;
     int refused_count; /* images that the provider's safety system kept back */
     int is_preview;    /* of a stream: found is a partial image */
@@ -5381,8 +5382,11 @@ static const char *tarimg_reply_header(const tarash_image_exchange *exchange, co
 }
 
 static tarimg_found *tarimg_add_found(tarash_image_exchange *exchange) {
-    tarimg_found *found = (tarimg_found *)tarimg_take(&exchange->arena, sizeof *found);
+    tarimg_found *found = exchange->spare_found;
+    if (!found) found = (tarimg_found *)tarimg_take(&exchange->arena, sizeof *found);
     if (!found) return NULL;
+    exchange->spare_found = NULL;
+    memset(found, 0, sizeof *found);
     found->number = -1;
     if (exchange->last_found)
         exchange->last_found->next = found;
@@ -6955,6 +6959,7 @@ typedef struct tarimg_job {
     tarimg_timer timer;
     tarash_image_status status;
     int percent, queue_position;
+    int last_percent; /* as a COMPLETED status came with it, -1 = none */
     uint64_t bytes_received, bytes_told;
     struct tarash_image_storage *storage;
     tarimg_tried *tried, *last_tried;
@@ -8362,6 +8367,7 @@ static void tarimg_drop_payloads(tarash_image_exchange *exchange) {
     for (i = 0; i < exchange->payload_count; i++) tarimg_payload_free(exchange->payloads[i]);
     if (exchange->payload_count) exchange->spare_payload = exchange->payloads[0];
     exchange->payload_count = 0;
+    if (exchange->found) exchange->spare_found = exchange->found;
     exchange->found = exchange->last_found = NULL;
     exchange->found_count = 0;
 }
@@ -9059,6 +9065,7 @@ static void tarimg_note_progress(tarimg_job *job, tarash_image_status status, in
     job->status = status == TARASH_IMAGE_STATUS_QUEUED ? status : TARASH_IMAGE_STATUS_PROCESSING;
     job->percent = percent > 100 ? 100 : percent < -1 ? -1 : percent;
     job->queue_position = position < -1 ? -1 : position;
+    if (status == TARASH_IMAGE_STATUS_COMPLETED) job->last_percent = job->percent;
     /* What ends the job is reported when it has ended. */
     if (status == TARASH_IMAGE_STATUS_COMPLETED || status == TARASH_IMAGE_STATUS_FAILED) return;
     tarimg_report(job, message);
@@ -9807,7 +9814,7 @@ static void tarimg_attempt_init(tarimg_job *job) {
     job->attempt_deadline = job->attempt_started + link->config.timeout_ms;
     job->attempt_retries = 0;
     job->bytes_received = job->bytes_told = 0;
-    job->percent = job->queue_position = -1;
+    job->percent = job->queue_position = job->last_percent = -1;
     job->raw.size = job->metadata.size = 0;
     job->raw_count = 0;
     job->provider_request_id = NULL;
@@ -10184,7 +10191,7 @@ static tarimg_job *tarimg_job_new(tarash_image_client *client) {
     if (!job) return NULL;
     job->client = client;
     job->status = TARASH_IMAGE_STATUS_QUEUED;
-    job->percent = job->queue_position = -1;
+    job->percent = job->queue_position = job->last_percent = -1;
     tarimg_arena_init(&job->arena, &client->allocator, 0);
     tarimg_arena_init(&job->attempt_arena, &client->allocator, 0);
     tarimg_buffer_init(&job->raw, &client->allocator, 0);
@@ -10341,7 +10348,8 @@ static void tarimg_job_end(tarimg_job *job, const tarash_image_error *error) {
     job->is_running = 0;
     job->status = job->response.status;
     job->queue_position = -1;
-    if (job->status == TARASH_IMAGE_STATUS_COMPLETED && job->percent < 0) job->percent = 100;
+    if (job->status == TARASH_IMAGE_STATUS_COMPLETED)
+        job->percent = job->last_percent >= 0 ? job->last_percent : 100;
     if (job->response.error.result != TARASH_IMAGE_OK)
         tarimg_log(client, job->secrets, TARASH_IMAGE_LOG_ERROR, "failed: %s: %s",
                    tarash_image_result_name(job->response.error.result), job->response.error.message);
@@ -10399,8 +10407,8 @@ static void tarimg_job_cancel(tarimg_job *job) {
     for (task = job->tasks; task; task = task->next) {
         if (task->is_accepted)
             error.delivery = TARASH_IMAGE_DELIVERY_ACCEPTED;
-        else if (error.delivery == TARASH_IMAGE_DELIVERY_NOT_SENT && task->transfer && task->transfer->easy &&
-                 tarimg_has_sent(task->transfer))
+        else if (error.delivery == TARASH_IMAGE_DELIVERY_NOT_SENT && task->kind == TARIMG_TASK_CALL &&
+                 task->transfer && task->transfer->easy && tarimg_has_sent(task->transfer))
             error.delivery = TARASH_IMAGE_DELIVERY_UNKNOWN;
         tarimg_cancel_remotely(job, task);
     }

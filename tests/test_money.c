@@ -414,17 +414,31 @@ static void a_lost_picture_is_not_the_providers_answer(void **state) {
 
 /* ---- pictures beyond those asked for ------------------------------------------------------------------- */
 
-/* Each call was asked for one picture and gives two: the second may not take another call's place. */
+static void encoded(char *out, const char *rest) {
+    char url[256];
+    size_t size = 0;
+    void *bytes = fetch_url(server_files_url(url, sizeof url, "surplus", rest), &size);
+    assert_non_null(bytes);
+    out[tarimg_base64_encode((const unsigned char *)bytes, size, out)] = '\0';
+    free(bytes);
+}
+
+/* Each call was asked for one picture and gives two: the second may not take another call's place, which the
+   answer that comes last could. */
 static void what_is_too_much_takes_no_place(void **state) {
+    static const char data[] =
+        "\"status\": 200, \"body\": {\"data\": [{\"b64_json\": \"%s\"}, {\"b64_json\": \"%s\"}]}";
     scene s;
     tarash_image_sink sink;
-    char path[1024], name[1100];
+    char path[1024], name[1100], narrow[1000], wide[1000], body[2500];
     int i;
     (void)state;
     scene_start(&s, "surplus", NULL);
-    assert_int_equal(control_script("surplus", "[{\"times\": -1, \"status\": 200, \"body\": {\"data\": ["
-                                               "{\"url\": \"{FILES}/f/surplus/static/8x8.png\"},"
-                                               "{\"url\": \"{FILES}/f/surplus/static/32x8.png\"}]}}]"),
+    encoded(narrow, "static/8x8.png");
+    encoded(wide, "static/32x8.png");
+    assert_int_equal(control_reset("surplus"), 0);
+    snprintf(body, sizeof body, data, narrow, wide);
+    assert_int_equal(control_scriptf("surplus", "[{\"delay_ms\": 400, %s}, {\"times\": -1, %s}]", body, body),
                      0);
     memset(&sink, 0, sizeof sink);
     s.config.model = "dall-e-3";

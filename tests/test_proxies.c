@@ -102,14 +102,15 @@ static void resolve_to_loopback(void *easy, void *user_data) {
 
 /* Fetches a result at a host whose name leads to loopback, of a provider at a public address, with a proxy: the
    server's API, which logs what it is asked in the session "default". */
-static tarash_image_result fetch_through(const char *no_proxy, int *direct, int *proxied) {
+static tarash_image_result fetch_through(const char *host, const char *no_proxy, int *direct, int *proxied) {
     scene s;
-    char text[512], token[1024] = "tarash1.", entry[128], proxy[64];
+    char text[512], token[1024] = "tarash1.", entry[128], dotted[128], proxy[64];
     struct curl_slist *hosts;
     tarash_image_result result;
     size_t size;
     snprintf(entry, sizeof entry, "pictures.invalid:%d:127.0.0.1", server_files_port());
-    hosts = curl_slist_append(NULL, entry);
+    snprintf(dotted, sizeof dotted, "pictures.invalid.:%d:127.0.0.1", server_files_port());
+    hosts = curl_slist_append(curl_slist_append(NULL, entry), dotted);
     assert_non_null(hosts);
     assert_int_equal(control_reset("default"), 0);
     scene_open(&s, "proxied");
@@ -120,8 +121,8 @@ static tarash_image_result fetch_through(const char *no_proxy, int *direct, int 
     scene_client(&s);
     snprintf(text, sizeof text,
              "{\"provider\":\"openai\",\"model\":\"dall-e-2\",\"urls\":[{\"index\":0,"
-             "\"url\":\"http://pictures.invalid:%d/f/proxied/static/8x8.png\"}]}",
-             server_files_port());
+             "\"url\":\"http://%s:%d/f/proxied/static/8x8.png\"}]}",
+             host, server_files_port());
     size = tarimg_base64_encode((const unsigned char *)text, strlen(text), token + 8);
     token[8 + size] = '\0';
     while (token[7 + size] == '=') token[7 + size--] = '\0';
@@ -141,7 +142,7 @@ static tarash_image_result fetch_through(const char *no_proxy, int *direct, int 
 static void a_proxy_opens_the_connection_itself(void **state) {
     int direct, proxied;
     (void)state;
-    (void)fetch_through(NULL, &direct, &proxied);
+    (void)fetch_through("pictures.invalid", NULL, &direct, &proxied);
     assert_int_equal(direct, 0);
     assert_int_equal(proxied, 1);
 }
@@ -153,11 +154,20 @@ static void exempt_hosts_are_checked(void **state) {
     (void)state;
     for (i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         int direct, proxied;
-        tarash_image_result result = fetch_through(lists[i], &direct, &proxied);
+        tarash_image_result result = fetch_through("pictures.invalid", lists[i], &direct, &proxied);
         if (result != TARASH_IMAGE_ERROR_BAD_RESPONSE || direct || proxied)
             fail_msg("%s: %s, %d direct, %d through the proxy", lists[i], tarash_image_result_name(result),
                      direct, proxied);
     }
+}
+
+/* Versions of libcurl read the list in different ways; it is told what was decided. */
+static void both_are_of_one_mind(void **state) {
+    int direct, proxied;
+    (void)state;
+    (void)fetch_through("pictures.invalid.", "pictures.invalid", &direct, &proxied);
+    assert_int_equal(direct, 0);
+    assert_true(proxied <= 1);
 }
 
 /* ---- how far it got ------------------------------------------------------------------------------------ */
@@ -196,8 +206,11 @@ static void a_refused_tunnel_sends_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(exempt_hosts_are_understood),         TEST(the_environment_names_proxies),
-        TEST(a_proxy_opens_the_connection_itself), TEST(exempt_hosts_are_checked),
+        TEST(exempt_hosts_are_understood),
+        TEST(the_environment_names_proxies),
+        TEST(a_proxy_opens_the_connection_itself),
+        TEST(exempt_hosts_are_checked),
+        TEST(both_are_of_one_mind),
         TEST(a_refused_tunnel_sends_nothing),
     };
     return cmocka_run_group_tests(tests, server_setup, server_teardown);

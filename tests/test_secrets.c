@@ -100,6 +100,7 @@ static void a_request_id_may_be_the_key(void **state) {
 typedef struct echoing {
     tarash_image_provider provider;
     int is_accepting;
+    const char *job_id;
     const char *elsewhere; /* polls there */
 } echoing;
 
@@ -126,7 +127,8 @@ static tarash_image_result echoing_read(tarash_image_exchange *exchange, tarash_
         return TARASH_IMAGE_OK;
     }
     if (self->is_accepting) {
-        if (phase == TARASH_IMAGE_PHASE_SUBMIT) tarash_image_exchange_accept(exchange, "one");
+        if (phase == TARASH_IMAGE_PHASE_SUBMIT)
+            tarash_image_exchange_accept(exchange, self->job_id ? self->job_id : "one");
         tarash_image_exchange_next(exchange, TARASH_IMAGE_PHASE_POLL);
         return TARASH_IMAGE_OK;
     }
@@ -202,6 +204,26 @@ static void tokens_hold_no_key(void **state) {
     decode_token(s.response.error.job_token, decoded, sizeof decoded);
     assert_contains(decoded, "\"urls\"");
     assert_without("the token", decoded, SCENE_KEY);
+    assert_silent(&s, SCENE_KEY);
+    scene_close(&s);
+}
+
+/* Nor does a job's id. */
+static void tokens_of_jobs_hold_no_key(void **state) {
+    scene s;
+    echoing self;
+    char decoded[4096];
+    (void)state;
+    echoing_start(&s, &self, "job-echo",
+                  "[{\"status\": 202, \"body\": {}}, {\"status\": 200, \"body\": {}}]");
+    self.is_accepting = 1;
+    self.job_id = "job-of-" SCENE_KEY;
+    s.config.max_poll_attempts = 1;
+    assert_result(run(&s), TARASH_IMAGE_ERROR_TIMEOUT);
+    if (s.response.job_token) {
+        decode_token(s.response.job_token, decoded, sizeof decoded);
+        assert_without("the token", decoded, SCENE_KEY);
+    }
     assert_silent(&s, SCENE_KEY);
     scene_close(&s);
 }
@@ -467,6 +489,7 @@ int main(void) {
         cmocka_unit_test(a_request_id_may_be_the_key),
         cmocka_unit_test(header_lines_may_repeat_the_key),
         cmocka_unit_test(tokens_hold_no_key),
+        cmocka_unit_test(tokens_of_jobs_hold_no_key),
         cmocka_unit_test(strict_quotes_no_key),
         cmocka_unit_test(plans_hold_no_key_however_it_is_written),
         cmocka_unit_test(a_key_in_the_address_is_a_key),
