@@ -1354,7 +1354,12 @@ static void json_attempts(json *j, const tarash_image_response *response) {
     json_close(j, ']');
 }
 
-static void json_error(json *j, const tarash_image_error *error, const char *message) {
+/* What --resume takes; the error's copy is empty where the token is too long for it. */
+static const char *token_of(const tarash_image_response *response, const tarash_image_error *error) {
+    return response->job_token ? response->job_token : error->job_token;
+}
+
+static void json_error(json *j, const tarash_image_error *error, const char *message, const char *token) {
     if (error->result == TARASH_IMAGE_OK) {
         json_text(j, "error", NULL);
         return;
@@ -1366,7 +1371,7 @@ static void json_error(json *j, const tarash_image_error *error, const char *mes
     json_text(j, "delivery", tarash_image_delivery_name(error->delivery));
     json_known(j, "retry_after_ms", error->retry_after_ms);
     json_text(j, "message", message);
-    json_filled(j, "job_token", error->job_token);
+    json_filled(j, "job_token", token);
     json_close(j, '}');
 }
 
@@ -1387,7 +1392,7 @@ static void print_json(tool *t, const tarash_image_response *response, const tar
     json_known(&j, "total_tokens", response->usage.total_tokens);
     json_close(&j, '}');
     json_attempts(&j, response);
-    json_error(&j, error, message);
+    json_error(&j, error, message, token_of(response, error));
     json_close(&j, '}');
     putchar('\n');
 }
@@ -1436,15 +1441,19 @@ static void print_warnings(tool *t, const tarash_image_response *response) {
     }
 }
 
-static int report_error(tool *t, const tarash_image_error *error, const char *message) {
-    if (error->result == TARASH_IMAGE_OK) return EXIT_DONE;
-    complain(t, "", *message ? message : tarash_image_result_string(error->result));
-    if (error->job_token[0]) {
-        complain(t, "",
-                 "the provider still has this job; fetch it with the same --provider and --resume TOKEN:");
-        put_clean(stderr, error->job_token);
-        fputc('\n', stderr);
-    }
+static void print_token(tool *t, const char *token) {
+    if (!*token) return;
+    complain(
+        t, "",
+        "the provider still has images of this job; fetch them with the same --provider and --resume TOKEN:");
+    put_clean(stderr, token);
+    fputc('\n', stderr);
+}
+
+static int report_error(tool *t, const tarash_image_error *error, const char *message, const char *token) {
+    if (error->result != TARASH_IMAGE_OK)
+        complain(t, "", *message ? message : tarash_image_result_string(error->result));
+    print_token(t, token);
     return exit_status(error->result);
 }
 
@@ -1455,7 +1464,7 @@ static int report(tool *t, const tarash_image_response *response, const tarash_i
     else
         print_text(t, response);
     print_warnings(t, response);
-    return report_error(t, error, message);
+    return report_error(t, error, message, token_of(response, error));
 }
 
 /* An error of the command line, which may be longer than the library's fixed message. */
@@ -1465,7 +1474,7 @@ static int report_refusal(tool *t) {
     memset(&nothing, 0, sizeof nothing);
     set_error(&error, t->failure, "");
     if (t->json) print_json(t, &nothing, &error, t->failure_message);
-    return report_error(t, &error, t->failure_message);
+    return report_error(t, &error, t->failure_message, "");
 }
 
 /* ---- modes ----------------------------------------------------------------------------------------------
