@@ -10568,16 +10568,14 @@ static int tarimg_leave(tarash_image_client *client) {
 /* >>client
    Making and releasing clients, and what is registered with them. */
 
-static tarash_image_limits tarimg_limits_of(const tarash_image_client_desc *desc) {
-    tarash_image_limits limits = desc->limits;
-    if (!limits.max_reply_bytes) limits.max_reply_bytes = (size_t)256 << 20;
-    if (!limits.max_document_bytes) limits.max_document_bytes = (size_t)8 << 20;
-    if (!limits.max_image_bytes) limits.max_image_bytes = (size_t)128 << 20;
-    if (!limits.max_header_bytes) limits.max_header_bytes = (size_t)64 << 10;
-    if (limits.max_images <= 0) limits.max_images = 64;
-    if (limits.max_json_depth <= 0) limits.max_json_depth = 64;
-    if (limits.max_redirects <= 0) limits.max_redirects = 5;
-    return limits;
+static void tarimg_default_limits(tarash_image_limits *limits) {
+    if (!limits->max_reply_bytes) limits->max_reply_bytes = (size_t)256 << 20;
+    if (!limits->max_document_bytes) limits->max_document_bytes = (size_t)8 << 20;
+    if (!limits->max_image_bytes) limits->max_image_bytes = (size_t)128 << 20;
+    if (!limits->max_header_bytes) limits->max_header_bytes = (size_t)64 << 10;
+    if (limits->max_images <= 0) limits->max_images = 64;
+    if (limits->max_json_depth <= 0) limits->max_json_depth = 64;
+    if (limits->max_redirects <= 0) limits->max_redirects = 5;
 }
 
 static int tarimg_client_init(tarash_image_client *client, const tarash_image_client_desc *desc) {
@@ -10585,11 +10583,14 @@ static int tarimg_client_init(tarash_image_client *client, const tarash_image_cl
     if ((desc->user_agent && tarimg_has_control(desc->user_agent)) ||
         (desc->proxy && tarimg_has_control(desc->proxy)))
         return 0;
-    client->logger = desc->logger;
+    client->logger.log_fn = desc->logger.log_fn;
+    client->logger.user_data = desc->logger.user_data;
+    client->logger.level = desc->logger.level;
     client->clock = desc->clock;
     client->has_own_clock = desc->clock.now_ms_fn != NULL;
     if (!client->has_own_clock) client->clock.now_ms_fn = tarimg_system_clock_ms;
-    client->limits = tarimg_limits_of(desc);
+    client->limits = desc->limits;
+    tarimg_default_limits(&client->limits);
     client->curl_hook_fn = desc->curl_hook_fn;
     client->curl_hook_user_data = desc->curl_hook_user_data;
     tarimg_arena_init(arena, &client->allocator, 0);
