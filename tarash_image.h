@@ -4835,6 +4835,11 @@ static void tarimg_payload_init(tarimg_payload *payload, const tarash_image_allo
     payload->expected = expected > TARIMG_MAX_RESERVE ? TARIMG_MAX_RESERVE : (size_t)expected;
 }
 
+/* A file sink whose path has no {index} has room for the first image only. */
+static int tarimg_sink_has_room(const tarash_image_sink *sink, size_t index) {
+    return !sink->path || index == 0 || strstr(sink->path, "{index}") != NULL;
+}
+
 static tarash_image_result tarimg_sink_open(tarimg_payload *payload) {
     const tarash_image_sink *sink = payload->sink;
     const char *mime = payload->media.mime_type;
@@ -5400,7 +5405,7 @@ static tarimg_found *tarimg_add_found(tarash_image_exchange *exchange) {
 /* A place for the bytes of the next image. */
 static tarash_image_result tarimg_open_payload(tarash_image_exchange *exchange, size_t *index) {
     tarimg_payload *payload;
-    int is_surplus, is_taken;
+    int is_surplus;
     void *grown = tarimg_grow(exchange->allocator, exchange->payloads, exchange->payload_count,
                               &exchange->payload_capacity, sizeof *exchange->payloads);
     if (!grown) return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
@@ -5414,9 +5419,8 @@ static tarash_image_result tarimg_open_payload(tarash_image_exchange *exchange, 
     /* More images than this call was asked for would take the place of another call's, and one file has room for one. */
     is_surplus = exchange->payload_count >= (size_t)exchange->count &&
                  exchange->link->per_call < exchange->link->count;
-    is_taken = exchange->sink && exchange->sink->path && payload->index > 0 &&
-               !strstr(exchange->sink->path, "{index}");
-    if (!is_surplus && !is_taken) payload->sink = exchange->sink;
+    if (exchange->sink && !is_surplus && tarimg_sink_has_room(exchange->sink, payload->index))
+        payload->sink = exchange->sink;
     payload->unique = exchange->unique + exchange->payload_count;
     payload->path_arena = &exchange->arena;
     *index = exchange->payload_count;
@@ -7332,7 +7336,7 @@ static tarash_image_result tarimg_check_request(tarash_image_client *client, tar
     if (request->sink && !tarimg_sink_is_whole(request->sink))
         return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "sink: needs a path, or open_fn, write_fn and close_fn");
-    if (request->sink && request->sink->path && request->n > 1 && !strstr(request->sink->path, "{index}"))
+    if (request->sink && request->n > 1 && !tarimg_sink_has_room(request->sink, 1))
         return tarimg_set_error(error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "sink.path: needs {index} in it, for n is %d", request->n);
     if (request->sink && request->output > TARASH_IMAGE_OUTPUT_BYTES)
@@ -9459,8 +9463,7 @@ static tarash_image_result tarimg_send_to_sink(tarimg_job *job, tarimg_payload *
     tarimg_payload into;
     tarash_image_result result;
     if (!job->request.sink || payload->sink || !payload->media.mime_type) return TARASH_IMAGE_OK;
-    if (job->request.sink->path && index > 0 && !strstr(job->request.sink->path, "{index}"))
-        return TARASH_IMAGE_OK;
+    if (!tarimg_sink_has_room(job->request.sink, index)) return TARASH_IMAGE_OK;
     tarimg_payload_init(&into, payload->allocator, payload->limit, 0);
     into.sink = job->request.sink;
     into.index = index;
@@ -9594,6 +9597,7 @@ static tarash_image_result tarimg_absorb_images(tarimg_task *task) {
     const tarimg_link *link = &task->job->links[task->job->current];
     const tarimg_found *found;
     int is_numbered = !exchange->sink && tarimg_are_numbered(exchange);
+    tarash_image_result first_problem = TARASH_IMAGE_OK;
     size_t k = 0;
     for (found = exchange->found; found; found = found->next, k++) {
         size_t place = is_numbered ? (size_t)found->number : k;
@@ -9604,9 +9608,11 @@ static tarash_image_result tarimg_absorb_images(tarimg_task *task) {
             continue;
         }
         result = tarimg_absorb_image(task, found, task->first_index + place);
-        if (result != TARASH_IMAGE_OK) return result;
+        if (result != TARASH_IMAGE_OK && result != TARASH_IMAGE_ERROR_BAD_RESPONSE) return result;
+        /* What is no image must not take the others with it: they are paid for. */
+        if (first_problem == TARASH_IMAGE_OK) first_problem = result;
     }
-    return TARASH_IMAGE_OK;
+    return first_problem;
 }
 
 static void tarimg_accept(tarimg_task *task) {
@@ -9649,7 +9655,6 @@ static void tarimg_task_next(tarimg_task *task) {
 static void tarimg_call_succeeded(tarimg_task *task) {
     tarash_image_exchange *exchange = &task->transfer->exchange;
     tarash_image_result result;
-    if (exchange->job_id) tarimg_accept(task);
     if (exchange->has_progress)
         tarimg_note_progress(task->job, exchange->progress, exchange->percent, exchange->queue_position,
                              exchange->progress_message);
@@ -10543,6 +10548,13 @@ static void tarimg_enter(tarash_image_client *client) {
     client->depth++;
 }
 
+/* The outermost call carries out a destroy that a callback asked for; 1 = the client is gone. */
+static int tarimg_leave(tarash_image_client *client) {
+    if (--client->depth || !client->destroy_requested) return 0;
+    tarimg_client_release(client);
+    return 1;
+}
+
 /* Work on the client outside the pump, during which a logger or sink must not take anything away. */
 static int tarimg_begin_work(tarash_image_client *client) {
     int was_busy = client->is_busy;
@@ -10551,18 +10563,9 @@ static int tarimg_begin_work(tarash_image_client *client) {
     return was_busy;
 }
 
-static int tarimg_leave(tarash_image_client *client);
-
 static void tarimg_end_work(tarash_image_client *client, int was_busy) {
     client->is_busy = was_busy;
     (void)tarimg_leave(client);
-}
-
-/* The outermost call carries out a destroy that a callback asked for; 1 = the client is gone. */
-static int tarimg_leave(tarash_image_client *client) {
-    if (--client->depth || !client->destroy_requested) return 0;
-    tarimg_client_release(client);
-    return 1;
 }
 
 /* >>client

@@ -59,6 +59,28 @@ static void the_calls_are_made_side_by_side(void **state) {
     scene_close(&s);
 }
 
+/* Of one reply the second of three images is none: the other two are paid for, and stay. */
+static void one_bad_image_takes_no_other_with_it(void **state) {
+    scene s;
+    char good[256], script[1024];
+    (void)state;
+    good[tarimg_base64_encode(tiny_png, tiny_png_size, good)] = '\0';
+    snprintf(script, sizeof script,
+             "[{\"status\": 200, \"body\": {\"data\": [{\"b64_json\": \"%s\"}, {\"b64_json\":"
+             " \"PGh0bWw+bm8gaW1hZ2U8L2h0bWw+\"}, {\"b64_json\": \"%s\"}]}}]",
+             good, good);
+    scene_start(&s, "one-bad", script);
+    s.request.n = 3;
+    assert_result(run(&s), TARASH_IMAGE_OK);
+    assert_int_equal(s.response.image_count, 2);
+    assert_int_equal(s.response.images[0].index, 0);
+    assert_int_equal(s.response.images[1].index, 2);
+    assert_int_equal(s.response.images[1].size, tiny_png_size);
+    assert_non_null(warning_about(&s.response, "n"));
+    assert_int_equal(control_posts("one-bad"), 1);
+    scene_close(&s);
+}
+
 static void images_that_came_are_kept(void **state) {
     scene s;
     const tarash_image_warning *warning;
@@ -1084,6 +1106,7 @@ int main(void) {
         cmocka_unit_test(n_is_split_where_a_call_gives_one),
         cmocka_unit_test(the_calls_are_made_side_by_side),
         cmocka_unit_test(images_that_came_are_kept),
+        cmocka_unit_test(one_bad_image_takes_no_other_with_it),
         cmocka_unit_test(partial_success_is_no_reason_to_fall_back),
         cmocka_unit_test(all_calls_may_fail),
         cmocka_unit_test(each_call_is_retried_for_itself),
