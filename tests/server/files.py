@@ -67,7 +67,11 @@ class Files:
         """Jobs whose status address lies elsewhere; see the jobs protocol."""
         name = call.rest[len("jobs/"):]
         job = call.session.jobs.get(name) if call.rest.startswith("jobs/") else None
-        return job and json_reply(job.poll(call))
+        if not job:
+            return None
+        with call.session.changed:
+            job.poll()
+            return json_reply(job.tell(job))
 
     def error(self, refused):
         return text_reply(refused.message, refused.status)

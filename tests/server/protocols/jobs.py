@@ -7,6 +7,7 @@
     DELETE /jobs/ID          cancels
 """
 
+import jobs
 import results
 from checks import Integer, Object, Refused, Text, check_fields
 from reply import json_reply
@@ -20,49 +21,24 @@ FAILURES = {
     "moderation": {"code": "content_policy", "message": "The prompt was refused."},
     "fail": {"code": "out_of_paint", "message": "The painter ran out of paint."},
 }
-DEFAULT_POLLS = 3
+STATES = {"working": "working", "unknown": "contemplating", "moderated": "failed"}
 
 
-class Job:
-    def __init__(self, name, document, options):
-        self.name = name
-        self.document = document
-        self.options = options
-        self.polled = 0
-        self.cancelled = False
+def failure(job):
+    return next((told for name, told in FAILURES.items() if job.options.get(name)), None)
 
-    def state(self):
-        if self.cancelled:
-            return "cancelled"
-        polls = self.options.get("polls", DEFAULT_POLLS)
-        if self.polled <= polls:
-            if self.options.get("unknown_state"):
-                return "contemplating"
-            return "queued" if self.polled <= self.queued_polls() else "working"
-        return "failed" if self.failure() else "done"
 
-    def queued_polls(self):
-        return (self.options.get("polls", DEFAULT_POLLS) + 2) // 3
-
-    def failure(self):
-        return next((told for name, told in FAILURES.items() if self.options.get(name)), None)
-
-    def poll(self, call):
-        with call.session.changed:
-            self.polled += 1
-            return self.describe()
-
-    def describe(self):
-        state = self.state()
-        told = {"id": self.name, "state": state}
-        if state == "queued":
-            told["position"] = self.queued_polls() - self.polled + 1
-        if state == "working":
-            told["percent"] = 100 * (self.polled - 1) // (self.options.get("polls", DEFAULT_POLLS) + 1)
-            told["log"] = "step %d" % self.polled
-        if state == "failed":
-            told["error"] = self.failure()
-        return told
+def describe(job):
+    state = STATES.get(job.state(), job.state())
+    told = {"id": job.name, "state": state}
+    if state == "queued":
+        told["position"] = job.position() + 1
+    if state == "working":
+        told["percent"] = job.percent()
+        told["log"] = "step %d" % job.polled
+    if state == "failed":
+        told["error"] = failure(job)
+    return told
 
 
 class Jobs(Protocol):
@@ -75,10 +51,9 @@ class Jobs(Protocol):
         document = self.read(call)
         check_fields(document, FIELDS, ("prompt",))
         name = "job-%d" % call.session.next_number("job")
-        options = call.option("jobs")
-        call.session.jobs[name] = Job(name, document, options)
+        job = jobs.start(call, name, document, describe)
         told = {"id": name, "state": "queued"}
-        if options.get("elsewhere"):
+        if job.options.get("elsewhere"):
             told["status_url"] = call.file_url("jobs/" + name)
         return json_reply(told, 202)
 
@@ -91,18 +66,21 @@ class Jobs(Protocol):
         return typed(texts, FIELDS)
 
     def find(self, call):
-        job = call.session.jobs.get(call.rest.split("/")[2])
-        if not job or job.options.get("vanish"):
+        job = jobs.find(call, call.rest.split("/")[2])
+        if not job:
             raise Refused("There is no such job.", "no_such_job", None, 404)
         return job
 
     def look(self, call):
-        return json_reply(self.find(call).poll(call))
+        job = self.find(call)
+        with call.session.changed:
+            job.poll()
+            return json_reply(describe(job))
 
     def cancel(self, call):
         job = self.find(call)
         job.cancelled = True
-        return json_reply(job.describe())
+        return json_reply(describe(job))
 
     def result(self, call):
         job = self.find(call)
