@@ -645,6 +645,9 @@ typedef struct tarash_image_capabilities {
     const char *styles;
     const char *backgrounds;
     const char *output_formats;
+    int size_min_edge;         /* pixels */
+    const char *input_formats; /* of input images, e.g. "png,jpeg" */
+    int mask_is_binary;        /* masks are of two levels only */
 } tarash_image_capabilities;
 
 typedef struct tarash_image_provider_info {
@@ -652,16 +655,18 @@ typedef struct tarash_image_provider_info {
     const char *aliases;           /* other spellings, comma-separated, or NULL */
     const char *base_url;          /* NULL: the config must give one */
     const char *base_url_variable; /* environment variable that replaces it, or NULL */
-    const char *key_variables;     /* comma-separated, in order, or NULL */
+    /* comma-separated, in order, or NULL; "A+B" is A's and B's values, joined by a colon, "A+B+C?" may lack C's */
+    const char *key_variables;
     int key_optional;
     const char *auth_header;
     const char *auth_prefix;
+    /* Hosts that share the key among each other, comma-separated, '*' for one label; NULL: base_url's origin only. */
+    const char *key_hosts;
     const char *default_model; /* NULL: the config must give one; "" : may be left out */
     const char *config_keys;   /* what provider_config may hold, comma-separated, or NULL */
-    /* Values of provider_config's "operation" that need no prompt, comma-separated, or NULL. */
-    const char *promptless_operations;
     /* "key=VARIABLE,...": environment variables for keys that it leaves out, or NULL */
     const char *option_variables;
+    int poll_interval_ms;                   /* where the config gives none; 0 = 2000 */
     tarash_image_capabilities capabilities; /* of models that the model table doesn't know */
     int compiled_in;
     const struct tarimg_adapter *adapter; /* internal */
@@ -675,6 +680,44 @@ typedef struct tarash_image_model_info {
     const char *life; /* "current", or when it ended or will end */
     const tarash_image_capabilities *capabilities;
 } tarash_image_model_info;
+
+/* What an operation takes; bits of tarash_image_operation_info.flags. */
+typedef enum tarash_image_operation_flag {
+    TARASH_IMAGE_OPERATION_TAKES_PROMPT = 1 << 0,
+    TARASH_IMAGE_OPERATION_NEEDS_PROMPT = 1 << 1,
+    TARASH_IMAGE_OPERATION_TAKES_IMAGES = 1 << 2,
+    TARASH_IMAGE_OPERATION_NEEDS_IMAGE = 1 << 3,
+    TARASH_IMAGE_OPERATION_TAKES_MASK = 1 << 4,
+    TARASH_IMAGE_OPERATION_NEEDS_MASK = 1 << 5
+} tarash_image_operation_flag;
+
+/* What provider_config's "operation" may be: one name for the same thing at every provider. What an operation
+   takes besides the standard fields goes into extra_params, in the provider's own words. */
+typedef struct tarash_image_operation_info {
+    const char *provider;
+    const char *operation;
+    const char *call;                              /* the provider's name, path or model for it */
+    uint32_t flags;                                /* TARASH_IMAGE_OPERATION_... */
+    const tarash_image_capabilities *capabilities; /* NULL: the model's */
+} tarash_image_operation_info;
+
+/* Which standard fields of a request go to which fields of a provider's body: for models that the library
+   doesn't know, and for those that it knows wrongly. */
+typedef struct tarash_image_field_mapping {
+    const char *provider;     /* as in config.provider */
+    const char *model_prefix; /* the longest that fits a model wins; NULL or "" = every model */
+    /* comma-separated "standard" or "standard=body", standard being one of prompt, negative_prompt, size,
+       aspect_ratio, quality, style, n, seed, images, mask, output_format, background, user; body being
+           name          the value itself; of images the only one; dots nest
+           name[]        images as a list; name[].key a list of objects
+           name{}        size as {"width": W, "height": H}
+           name+name     size as two numbers
+           (nothing)     the model has no such field: a warning, or UNSUPPORTED for images
+       What isn't named goes out as the provider's protocol has it; at providers whose models each have fields
+       of their own (fal, replicate) it is left out, with a warning. */
+    const char *fields;
+    const char *constants; /* JSON object merged into the body, below the fields, or NULL */
+} tarash_image_field_mapping;
 
 /* ---- one call ------------------------------------------------------------------------------------------ */
 
@@ -765,6 +808,9 @@ TARASH_IMAGE_API tarash_image_job tarash_image_resume_with(tarash_image_client *
 TARASH_IMAGE_API const tarash_image_provider_info *tarash_image_providers(size_t *count);
 TARASH_IMAGE_API const tarash_image_model_info *tarash_image_models(size_t *count);
 
+/* Which operations each built-in provider has; static data. */
+TARASH_IMAGE_API const tarash_image_operation_info *tarash_image_operations(size_t *count);
+
 /* The first image, or NULL; the bytes of all images together. */
 TARASH_IMAGE_API const tarash_image *tarash_image_response_first(const tarash_image_response *response);
 TARASH_IMAGE_API size_t tarash_image_response_total_size(const tarash_image_response *response);
@@ -831,12 +877,18 @@ typedef struct tarash_image_provider {
     int polls;   /* nonzero: it has jobs, so POLL may be built (and is resumed by tokens) */
     int cancels; /* nonzero: it can cancel, so CANCEL may be built */
     void *user_data;
+    const char *key_hosts; /* hosts that share the key, as in tarash_image_provider_info (default: none) */
 } tarash_image_provider;
 
 /* Adds a provider to a client; texts are copied. VALIDATION (what is missing is logged), UNSUPPORTED where
    its protocol is compiled out, OUT_OF_MEMORY. */
 TARASH_IMAGE_API tarash_image_result tarash_image_register_provider(tarash_image_client *client,
                                                                     const tarash_image_provider *provider);
+
+/* Adds a mapping to a client, for built-in and registered providers; texts are copied. One of the same provider
+   and model_prefix is replaced. VALIDATION (what is wrong is logged), OUT_OF_MEMORY. */
+TARASH_IMAGE_API tarash_image_result
+tarash_image_register_field_mapping(tarash_image_client *client, const tarash_image_field_mapping *mapping);
 
 /* For build_fn. Request fields come adapted to the provider's capabilities; prompt and texts live as long as
  * the exchange. */
@@ -4141,6 +4193,7 @@ typedef struct tarimg_mask {
     uint32_t height;
     int channels;
     tarash_image_mask_polarity polarity; /* of the form it is turned into */
+    int is_binary;                       /* two levels only */
 } tarimg_mask;
 
 static const unsigned char tarimg_mask_shapes[] = {0, 1, 1, 4}; /* channels by polarity */
@@ -4174,8 +4227,11 @@ static int tarimg_mask_to_alpha(void *context, uint32_t y, unsigned char *row) {
     uint32_t x;
     if (!pixel || y >= mask->height || mask->channels < 1 || mask->channels > 4 || !shape) return -1;
     pixel += (size_t)y * mask->width * channels;
-    for (x = 0; x < mask->width; ++x, pixel += channels, row += shape)
-        tarimg_mask_put(row, tarimg_mask_level(pixel, mask->channels), mask->polarity);
+    for (x = 0; x < mask->width; ++x, pixel += channels, row += shape) {
+        unsigned level = tarimg_mask_level(pixel, mask->channels);
+        if (mask->is_binary) level = level < 128 ? 0 : 255;
+        tarimg_mask_put(row, level, mask->polarity);
+    }
     return 0;
 }
 
@@ -4310,6 +4366,20 @@ static int tarimg_same_origin(const char *a, const char *b) {
     return first.is_https == second.is_https && first.port == second.port &&
            first.host_size == second.host_size &&
            tarimg_equal_bytes_nocase(first.host, second.host, first.host_size);
+}
+
+/* Does a host fit a pattern, in which '*' stands for one label, or a part of one? */
+static int tarimg_host_fits(const char *pattern, size_t pattern_size, const char *host, size_t host_size) {
+    const char *end = pattern + pattern_size, *host_end = host + host_size;
+    while (pattern < end && *pattern != '*') {
+        if (host == host_end || tarimg_lower(*pattern++) != tarimg_lower(*host++)) return 0;
+    }
+    if (pattern == end) return host == host_end;
+    do {
+        if (host == host_end || *host == '.') return 0;
+        host++;
+    } while (!tarimg_host_fits(pattern + 1, (size_t)(end - pattern - 1), host, (size_t)(host_end - host)));
+    return 1;
 }
 
 /* A URL as logs and messages show it: without the query, which may be a signature. */
@@ -5159,13 +5229,17 @@ typedef struct tarimg_link {
     const tarash_image_provider *custom; /* the user's own code, or NULL */
     const tarimg_adapter *adapter;
     const tarash_image_capabilities *caps;
-    const char *provider; /* the name shown */
-    const char *model;    /* the name sent, "" = none */
+    const tarash_image_operation_info *operation; /* NULL: the request decides */
+    const struct tarimg_mapped *mapped;           /* the standard fields that a mapping takes over */
+    const tarimg_value *constants;                /* of that mapping, or NULL */
+    const char *provider;                         /* the name shown */
+    const char *model;                            /* the name sent, "" = none */
     const char *base_url;
     const char *key;              /* NULL = none */
     tarimg_value *options;        /* provider_config, an object */
     const tarimg_value *extra;    /* extra_params, an object or NULL */
     tarash_image_request request; /* a copy, adapted: what isn't sent is NULL */
+    int has_mask;                 /* the request has one */
     int width, height;            /* of the size asked for, 0 = none */
     int count;                    /* images wanted */
     int per_call;                 /* images that one call yields */
@@ -5220,8 +5294,13 @@ struct tarash_image_exchange {
     tarimg_value *body; /* an object; NULL = none */
     int is_form;        /* multipart instead of JSON */
     const char *image_paths;
-    int wants_bytes; /* an input that is a URL must be downloaded first */
-    int latency_ms;  /* of an adapter that answers itself */
+    int holds_images; /* which of a reply's images count shows at its end: a sink sees them then */
+    int wants_bytes;  /* an input that is a URL must be downloaded first */
+    const char *auth_header, *auth_prefix; /* in place of the row's, or NULL */
+    int is_auth_whole;                     /* the prefix is the whole value */
+    const char *aws_region; /* the key is a pair that signs the request instead of going along */
+    const char *aws_service;
+    int latency_ms; /* of an adapter that answers itself */
 
     /* the reply, read by the adapter */
     int status;
@@ -5242,6 +5321,7 @@ struct tarash_image_exchange {
     int stream_done;
     size_t preview_index;
     const char *job_id, *poll_url, *fetch_url, *cancel_url;
+    int advice; /* on trying again: -1 no, 1 yes, 0 = the status decides */
     int has_next;
     tarash_image_phase next_phase;
     int next_delay_ms; /* -1 = the config's poll interval */
@@ -5261,6 +5341,14 @@ struct tarimg_adapter {
     tarash_image_result (*answer_fn)(tarash_image_exchange *exchange); /* MAY: the reply without a request */
     int polls;                                                         /* has jobs that a token can resume */
     int cancels;                                                       /* CANCEL may be built */
+    void (*error_fn)(tarash_image_exchange *exchange); /* MAY: corrects exchange->error and advice of an error
+                                                          status, which have been read in the usual way */
+    const char *(*model_fn)(const tarimg_link *link); /* MAY: the model to send; inputs, mask, options and the
+                                                          operation are known. NULL: the one given */
+    const char *(*base_url_fn)(
+        const tarimg_link *link); /* MAY: where base_url isn't given; NULL: the row's */
+    int is_mapped;           /* the standard fields are written by the table of mappings, not by build_fn */
+    const char *fields_path; /* where in the body mapped fields and extra_params go; NULL: at its top */
 };
 
 /* ---- helpers: outcome */
@@ -5331,6 +5419,85 @@ static void tarimg_body_set(tarash_image_exchange *exchange, const char *name, c
 
 static void tarimg_body_integer(tarash_image_exchange *exchange, const char *name, int64_t number) {
     tarimg_set_integer(&exchange->arena, tarimg_body_object(exchange), name, number);
+}
+
+static const char *tarimg_base64_text(tarimg_arena *arena, const char *text) {
+    size_t size = strlen(text), length;
+    char *encoded = tarimg_base64_length(size, &length) ? (char *)tarimg_take(arena, length + 1) : NULL;
+    if (encoded) encoded[tarimg_base64_encode((const unsigned char *)text, size, encoded)] = '\0';
+    return encoded;
+}
+
+/* The key in another header than the row's, or with another prefix; header "" sends no key. */
+static void tarimg_use_key(tarash_image_exchange *exchange, const char *header, const char *prefix) {
+    exchange->auth_header = header;
+    exchange->auth_prefix = prefix;
+}
+
+/* The key, "user:password", as HTTP Basic. */
+static void tarimg_use_basic_key(tarash_image_exchange *exchange) {
+    const char *key = exchange->link->key;
+    const char *encoded = key ? tarimg_base64_text(&exchange->arena, key) : NULL;
+    if (!encoded) return;
+    exchange->auth_header = "Authorization";
+    exchange->auth_prefix = tarimg_format(&exchange->arena, "Basic %s", encoded);
+    exchange->is_auth_whole = 1;
+}
+
+/* The key, "id:secret" or "id:secret:session", signs the request (AWS Signature Version 4). The signature covers the
+   body, so that the whole of it must be in memory. */
+static tarash_image_result tarimg_use_signing_key(tarash_image_exchange *exchange, const char *region,
+                                                  const char *service) {
+    const char *key = exchange->link->key, *secret = key ? strchr(key, ':') : NULL,
+               *session = secret ? strchr(secret + 1, ':') : NULL;
+    if (!secret || secret == key || !secret[1] || secret[1] == ':')
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "api_key: has the form id:secret, or id:secret:session");
+#if LIBCURL_VERSION_NUM < 0x074B00
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
+                       "api_key: signing requests needs libcurl 7.75 or newer");
+#else
+    exchange->auth_header = "";
+    exchange->aws_region = region;
+    exchange->aws_service = service;
+    if (session) tarimg_add_header(&exchange->arena, &exchange->headers, "x-amz-security-token", session + 1);
+    return TARASH_IMAGE_OK;
+#endif
+}
+
+/* Text as part of a URL's path or query: what is not unreserved, nor in `kept`, becomes %XX. */
+static const char *tarimg_encode_path(tarimg_arena *arena, const char *text, const char *kept) {
+    static const char hex[] = "0123456789ABCDEF";
+    size_t size;
+    char *encoded, *out;
+    if (!text || !tarimg_multiply_size(strlen(text), 3, &size)) return NULL;
+    encoded = out = (char *)tarimg_take(arena, size + 1);
+    for (; encoded && *text; text++) {
+        unsigned char c = (unsigned char)*text;
+        int is_unreserved = tarimg_is_digit(*text) ||
+                            (tarimg_lower(*text) >= 'a' && tarimg_lower(*text) <= 'z') ||
+                            strchr("-._~", *text) || strchr(kept, *text);
+        if (is_unreserved) {
+            *out++ = *text;
+            continue;
+        }
+        *out++ = '%';
+        *out++ = hex[c >> 4];
+        *out++ = hex[c & 15];
+    }
+    if (encoded) *out = '\0';
+    return encoded;
+}
+
+/* A text without characters that could change a host or path that it becomes part of. */
+static int tarimg_is_plain_word(const char *text) {
+    if (!tarimg_is_set(text)) return 0;
+    for (; *text; text++) {
+        if (!tarimg_is_digit(*text) && !(tarimg_lower(*text) >= 'a' && tarimg_lower(*text) <= 'z') &&
+            *text != '-' && *text != '_')
+            return 0;
+    }
+    return 1;
 }
 
 /* An input image as a value; index (size_t)-1 is the mask. */
@@ -5419,7 +5586,8 @@ static tarash_image_result tarimg_open_payload(tarash_image_exchange *exchange, 
     /* More images than this call was asked for would take the place of another call's, and one file has room for one. */
     is_surplus = exchange->payload_count >= (size_t)exchange->count &&
                  exchange->link->per_call < exchange->link->count;
-    if (exchange->sink && !is_surplus && tarimg_sink_has_room(exchange->sink, payload->index))
+    if (exchange->sink && !is_surplus && !exchange->holds_images &&
+        tarimg_sink_has_room(exchange->sink, payload->index))
         payload->sink = exchange->sink;
     payload->unique = exchange->unique + exchange->payload_count;
     payload->path_arena = &exchange->arena;
@@ -5505,21 +5673,50 @@ static const char *tarimg_first_text(const tarimg_value *document, const char *c
     return NULL;
 }
 
-static const char *tarimg_error_message(const tarimg_value *document) {
-    static const char *const paths[] = {"error.message",
-                                        "message",
-                                        "error",
-                                        "detail",
-                                        "detail.error",
-                                        "detail.message",
-                                        "detail[0].msg",
-                                        "error.detail",
-                                        "errors[0].message",
-                                        "errors[0]",
-                                        "error.error.message",
-                                        "msg",
-                                        "title"};
-    return tarimg_first_text(document, paths, sizeof paths / sizeof paths[0]);
+/* One entry of a list of errors: a text, or {loc, msg}, or {message}. */
+static const char *tarimg_error_entry(tarimg_arena *arena, const tarimg_value *entry) {
+    static const char *const paths[] = {"msg", "message", "description"};
+    const char *text = entry->kind == TARIMG_STRING
+                           ? entry->text
+                           : tarimg_first_text(entry, paths, sizeof paths / sizeof paths[0]);
+    const tarimg_value *place = tarimg_at(entry, "loc");
+    const char *where = "";
+    if (!text || !place || place->kind != TARIMG_ARRAY) return text;
+    for (place = place->first; place && where; place = place->next) {
+        if (place->kind == TARIMG_STRING || place->kind == TARIMG_NUMBER)
+            where = tarimg_format(arena, "%s%s%.64s", where, *where ? "." : "", place->text);
+    }
+    return where && *where ? tarimg_format(arena, "%s: %s", where, text) : text;
+}
+
+#define TARIMG_MOST_ERRORS 8 /* of a list, that go into a message */
+
+/* The entries of a list of errors in one text; NULL if there is none. */
+static const char *tarimg_error_list(tarimg_arena *arena, const tarimg_value *list) {
+    const tarimg_value *entry;
+    const char *joined = NULL;
+    int count = 0;
+    if (!list || list->kind != TARIMG_ARRAY) return NULL;
+    for (entry = list->first; entry && count < TARIMG_MOST_ERRORS; entry = entry->next) {
+        const char *text = tarimg_error_entry(arena, entry);
+        if (!tarimg_is_set(text)) continue;
+        joined = joined ? tarimg_format(arena, "%s; %s", joined, text) : text;
+        if (!joined) return NULL;
+        count++;
+    }
+    return joined;
+}
+
+static const char *tarimg_error_message(tarimg_arena *arena, const tarimg_value *document) {
+    static const char *const paths[] = {
+        "error.message",       "message", "error", "detail", "detail.error", "detail.message", "error.detail",
+        "error.error.message", "msg",     "title"};
+    static const char *const lists[] = {"detail", "errors", "error"};
+    const char *text = NULL;
+    size_t i;
+    for (i = 0; !text && i < sizeof lists / sizeof lists[0]; i++)
+        text = tarimg_error_list(arena, tarimg_at(document, lists[i]));
+    return text ? text : tarimg_first_text(document, paths, sizeof paths / sizeof paths[0]);
 }
 
 static const char *tarimg_error_code(const tarimg_value *document) {
@@ -5584,7 +5781,7 @@ static tarash_image_delivery tarimg_delivery_of_status(int status) {
 /* An error status: reads the body's words, whatever shape they have. `plain` is the body's beginning as text.
  */
 static tarash_image_result tarimg_read_error(tarash_image_exchange *exchange, const char *plain) {
-    const char *message = tarimg_error_message(exchange->document),
+    const char *message = tarimg_error_message(&exchange->arena, exchange->document),
                *code = tarimg_error_code(exchange->document);
     tarash_image_result result = tarimg_classify(exchange->status, exchange->document, code, message);
     const char *text;
@@ -5600,7 +5797,7 @@ static tarash_image_result tarimg_read_error(tarash_image_exchange *exchange, co
 
 /* An error that comes within a 2xx, or a stream. */
 static tarash_image_result tarimg_soft_error(tarash_image_exchange *exchange) {
-    const char *message = tarimg_error_message(exchange->document),
+    const char *message = tarimg_error_message(&exchange->arena, exchange->document),
                *code = tarimg_error_code(exchange->document);
     tarash_image_result result = tarimg_classify(0, exchange->document, code, message);
     if (tarimg_contains_nocase(message, "insufficient credit")) result = TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
@@ -5685,6 +5882,8 @@ static void tarimg_fit_size(const tarash_image_capabilities *caps, int *width, i
         h = scaled * h / w + 1;
         w = scaled;
     }
+    if (caps->size_min_edge && w < caps->size_min_edge) w = caps->size_min_edge;
+    if (caps->size_min_edge && h < caps->size_min_edge) h = caps->size_min_edge;
     if (caps->size_max_edge && w > caps->size_max_edge) {
         h = h * caps->size_max_edge / w;
         w = caps->size_max_edge;
@@ -5714,7 +5913,7 @@ static void tarimg_fit_size(const tarash_image_capabilities *caps, int *width, i
 }
 
 /* The listed size nearest in shape, then in area. */
-static const char *tarimg_nearest_size(tarimg_arena *arena, const char *sizes, int width, int height) {
+static const char *tarimg_nearest_size(tarimg_arena *arena, const char *sizes, double ratio, double pixels) {
     const char *item, *best = NULL;
     size_t size, best_size = 0;
     double best_shape = 0, best_area = 0;
@@ -5722,8 +5921,8 @@ static const char *tarimg_nearest_size(tarimg_arena *arena, const char *sizes, i
         int w, h;
         double shape, area;
         if (!tarimg_parse_size(item, size, &w, &h)) continue;
-        shape = tarimg_ratio_distance((double)w / h, (double)width / height);
-        area = tarimg_ratio_distance((double)w * h, (double)width * height);
+        shape = tarimg_ratio_distance((double)w / h, ratio);
+        area = tarimg_ratio_distance((double)w * h, pixels);
         if (best && (shape > best_shape + 1e-9 || (shape > best_shape - 1e-9 && area >= best_area))) continue;
         best = item;
         best_size = size;
@@ -5751,7 +5950,7 @@ static const char *tarimg_nearest_ratio(tarimg_arena *arena, const char *ratios,
 static const char *tarimg_size_for(tarimg_link *link, int width, int height) {
     const tarash_image_capabilities *caps = link->caps;
     if (caps->sizes && !tarimg_in_list(caps->sizes, "any"))
-        return tarimg_nearest_size(link->arena, caps->sizes, width, height);
+        return tarimg_nearest_size(link->arena, caps->sizes, (double)width / height, (double)width * height);
     tarimg_fit_size(caps, &width, &height);
     return tarimg_format(link->arena, "%dx%d", width, height);
 }
@@ -5798,7 +5997,11 @@ static void tarimg_ratio_to_size(tarimg_link *link, const char *asked, double ra
     height = tarimg_round_to(height, 16);
     link->width = (int)width;
     link->height = (int)height;
-    link->request.size = tarimg_size_for(link, link->width, link->height);
+    if (link->caps->sizes && !tarimg_in_list(link->caps->sizes, "any"))
+        link->request.size =
+            tarimg_nearest_size(link->arena, link->caps->sizes, ratio, TARIMG_DEFAULT_PIXELS);
+    else
+        link->request.size = tarimg_size_for(link, link->width, link->height);
     if (link->request.size)
         tarimg_warn(link, "aspect_ratio", asked, link->request.size, "this provider takes sizes, not ratios");
 }
@@ -6049,6 +6252,168 @@ static void tarimg_adapt(tarimg_link *link) {
     tarimg_adapt_count(link);
 }
 
+/* ---- helpers: mapped fields
+
+   A mapping takes standard fields over: build_fn doesn't see them, and they are written from here. */
+
+#define TARIMG_MAPPED_PROMPT (1u << 31) /* beside the bits of tarash_image_field */
+
+typedef struct tarimg_mapped {
+    uint32_t field;     /* TARASH_IMAGE_FIELD_..., or TARIMG_MAPPED_PROMPT */
+    const char *target; /* "" = the model has no such field */
+    struct tarimg_mapped *next;
+} tarimg_mapped;
+
+static const struct {
+    const char *name;
+    uint32_t field;
+    size_t
+        offset; /* of a text in the request; 0: no text (nor is the prompt, which stands first, looked up by it) */
+} tarimg_mappable[] = {
+    {"prompt", TARIMG_MAPPED_PROMPT, offsetof(tarash_image_request, prompt)},
+    {"negative_prompt", TARASH_IMAGE_FIELD_NEGATIVE_PROMPT, offsetof(tarash_image_request, negative_prompt)},
+    {"size", TARASH_IMAGE_FIELD_SIZE, offsetof(tarash_image_request, size)},
+    {"aspect_ratio", TARASH_IMAGE_FIELD_ASPECT_RATIO, offsetof(tarash_image_request, aspect_ratio)},
+    {"quality", TARASH_IMAGE_FIELD_QUALITY, offsetof(tarash_image_request, quality)},
+    {"style", TARASH_IMAGE_FIELD_STYLE, offsetof(tarash_image_request, style)},
+    {"output_format", TARASH_IMAGE_FIELD_OUTPUT_FORMAT, offsetof(tarash_image_request, output_format)},
+    {"background", TARASH_IMAGE_FIELD_BACKGROUND, offsetof(tarash_image_request, background)},
+    {"user", TARASH_IMAGE_FIELD_USER, offsetof(tarash_image_request, user)},
+    {"n", TARASH_IMAGE_FIELD_N, 0},
+    {"seed", TARASH_IMAGE_FIELD_SEED, 0},
+    {"images", TARASH_IMAGE_FIELD_IMAGES, 0},
+    {"mask", TARASH_IMAGE_FIELD_MASK, 0}};
+
+#define TARIMG_MAPPABLE_COUNT (sizeof tarimg_mappable / sizeof tarimg_mappable[0])
+#define TARIMG_MAPPED_TEXTS   9 /* of them are texts, and stand first */
+
+static uint32_t tarimg_mappable_field(const char *name, size_t size) {
+    size_t i;
+    for (i = 0; i < TARIMG_MAPPABLE_COUNT; i++) {
+        if (strlen(tarimg_mappable[i].name) == size && memcmp(tarimg_mappable[i].name, name, size) == 0)
+            return tarimg_mappable[i].field;
+    }
+    return 0;
+}
+
+static const tarimg_mapped *tarimg_find_mapped(const tarimg_link *link, uint32_t field) {
+    const tarimg_mapped *mapped = link->mapped;
+    while (mapped && mapped->field != field) mapped = mapped->next;
+    return mapped;
+}
+
+static const char **tarimg_request_text(tarash_image_request *request, size_t index) {
+    return (const char **)(void *)((char *)request + tarimg_mappable[index].offset);
+}
+
+/* The request as build_fn sees it: without what a mapping takes over. */
+static void tarimg_hide_mapped(const tarimg_link *link, tarash_image_request *request) {
+    size_t i;
+    for (i = 0; i < TARIMG_MAPPED_TEXTS; i++) {
+        if (tarimg_find_mapped(link, tarimg_mappable[i].field)) *tarimg_request_text(request, i) = NULL;
+    }
+    if (tarimg_find_mapped(link, TARASH_IMAGE_FIELD_N)) request->n = 0;
+    if (tarimg_find_mapped(link, TARASH_IMAGE_FIELD_SEED)) request->has_seed = 0;
+}
+
+/* Reads "standard=body,..."; entries of unknown names are left out. */
+static tarimg_mapped *tarimg_parse_mapping(tarimg_arena *arena, const char *fields) {
+    tarimg_mapped *first = NULL;
+    const char *item;
+    size_t size;
+    while (tarimg_next_item(&fields, &item, &size)) {
+        const char *equals = (const char *)memchr(item, '=', size);
+        size_t name_size = equals ? (size_t)(equals - item) : size;
+        const char *target = equals ? equals + 1 : item;
+        uint32_t field = tarimg_mappable_field(item, name_size);
+        tarimg_mapped *mapped = field ? (tarimg_mapped *)tarimg_take(arena, sizeof *mapped) : NULL;
+        if (!mapped) continue;
+        mapped->field = field;
+        mapped->target = tarimg_copy_bytes(arena, target, (size_t)(item + size - target));
+        mapped->next = first;
+        if (mapped->target) first = mapped;
+    }
+    return first;
+}
+
+static void tarimg_put_mapped(tarash_image_exchange *exchange, tarimg_value *root, const char *target,
+                              tarimg_value *value) {
+    if (value && root) (void)tarimg_put(&exchange->arena, root, target, value);
+}
+
+/* A size: text, an object ("name{}"), or two numbers ("name+name"). */
+static void tarimg_put_mapped_size(tarash_image_exchange *exchange, tarimg_value *root, const char *target,
+                                   const char *size) {
+    tarimg_arena *arena = &exchange->arena;
+    const char *name = tarimg_copy_bytes(arena, target, strcspn(target, "+{")), *wide = name, *high = NULL;
+    int width, height, is_object = strchr(target, '{') != NULL;
+    if (strchr(target, '+')) high = strchr(target, '+') + 1;
+    if (is_object && name) {
+        wide = tarimg_format(arena, "%s.width", name);
+        high = tarimg_format(arena, "%s.height", name);
+    }
+    if (!name || !wide) return;
+    if (!high || !tarimg_parse_size(size, strlen(size), &width, &height)) {
+        tarimg_put_mapped(exchange, root, name, tarimg_value_text(arena, size));
+        return;
+    }
+    tarimg_put_mapped(exchange, root, wide, tarimg_value_integer(arena, width));
+    tarimg_put_mapped(exchange, root, high, tarimg_value_integer(arena, height));
+}
+
+static void tarimg_put_mapped_images(tarash_image_exchange *exchange, tarimg_value *root,
+                                     const char *target) {
+    size_t i, name_size = strcspn(target, "[");
+    const char *name = tarimg_copy_bytes(&exchange->arena, target, name_size);
+    for (i = 0; name && i < exchange->link->input_count; i++) {
+        if (exchange->is_form)
+            tarimg_form_file(exchange, name, i);
+        else
+            tarimg_put_mapped(exchange, root, target, tarimg_input_value(exchange, TARIMG_INPUT_URL, i));
+    }
+}
+
+static void tarimg_put_mapped_mask(tarash_image_exchange *exchange, tarimg_value *root, const char *target) {
+    if (exchange->is_form)
+        tarimg_form_file(exchange, target, (size_t)-1);
+    else
+        tarimg_put_mapped(exchange, root, target, tarimg_input_value(exchange, TARIMG_INPUT_URL, (size_t)-1));
+}
+
+static void tarimg_put_mapped_text(tarash_image_exchange *exchange, tarimg_value *root,
+                                   tarash_image_request *request, size_t index) {
+    const tarimg_mapped *mapped = tarimg_find_mapped(exchange->link, tarimg_mappable[index].field);
+    const char *text = *tarimg_request_text(request, index);
+    if (!mapped || !mapped->target[0] || !text) return;
+    if (mapped->field == TARASH_IMAGE_FIELD_SIZE)
+        tarimg_put_mapped_size(exchange, root, mapped->target, text);
+    else if (mapped->field != TARIMG_MAPPED_PROMPT || text[0])
+        tarimg_put_mapped(exchange, root, mapped->target, tarimg_value_text(&exchange->arena, text));
+}
+
+/* Writes the mapping's constants and fields of `request` into the body. */
+static void tarimg_write_mapped(tarash_image_exchange *exchange, tarimg_value *root,
+                                tarash_image_request *request) {
+    const tarimg_link *link = exchange->link;
+    const tarimg_mapped *mapped;
+    size_t i;
+    if (!root) return;
+    if (link->constants) tarimg_merge(&exchange->arena, root, link->constants);
+    for (i = 0; i < TARIMG_MAPPED_TEXTS; i++) tarimg_put_mapped_text(exchange, root, request, i);
+    mapped = tarimg_find_mapped(link, TARASH_IMAGE_FIELD_N);
+    if (mapped && mapped->target[0] && request->n > 0)
+        tarimg_put_mapped(exchange, root, mapped->target,
+                          tarimg_value_integer(&exchange->arena, exchange->count));
+    mapped = tarimg_find_mapped(link, TARASH_IMAGE_FIELD_SEED);
+    if (mapped && mapped->target[0] && request->has_seed)
+        tarimg_put_mapped(exchange, root, mapped->target,
+                          tarimg_value_integer(&exchange->arena, request->seed));
+    mapped = tarimg_find_mapped(link, TARASH_IMAGE_FIELD_IMAGES);
+    if (mapped && mapped->target[0]) tarimg_put_mapped_images(exchange, root, mapped->target);
+    mapped = tarimg_find_mapped(link, TARASH_IMAGE_FIELD_MASK);
+    if (mapped && mapped->target[0] && link->mask) tarimg_put_mapped_mask(exchange, root, mapped->target);
+}
+
 /* >>provider openai
    Also openai_compatible. JSON for generations and for edits of images given by URL, a form for edits of
    bytes; one JSON reply, or a stream of events with previews.
@@ -6105,53 +6470,20 @@ static const char *tarimg_compatible_response_format(tarimg_link *link) {
     return sent;
 }
 
-static void tarimg_openai_keep_variation_fields(tarash_image_exchange *exchange) {
-    tarimg_value *body = tarimg_body_object(exchange), *field = body ? body->first : NULL;
-    while (field) {
-        tarimg_value *next = field->next;
-        if (!tarimg_in_list("model,n,size,user", field->name)) {
-            tarimg_warn(exchange->link, field->name, field->text, NULL, "a variation takes no such setting");
-            tarimg_remove_member(body, field->name);
-        }
-        field = next;
-    }
-}
-
-static tarash_image_result tarimg_openai_build_variation(tarash_image_exchange *exchange) {
-    if (exchange->link->input_count != 1)
-        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
-                           "images: a variation takes exactly one image");
-    if (exchange->link->mask)
-        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL, "mask: a variation takes no mask");
-    tarimg_send(exchange, "POST", "images/variations");
-    tarimg_openai_keep_variation_fields(exchange);
-    tarimg_openai_form_images(exchange);
-    return TARASH_IMAGE_OK;
-}
-
-static tarash_image_result tarimg_openai_build_images(tarash_image_exchange *exchange, int takes_urls) {
-    tarimg_link *link = exchange->link;
-    const char *operation = tarimg_option(link, "operation");
-    if (tarimg_equal(operation, "variation")) return tarimg_openai_build_variation(exchange);
-    if (operation && !tarimg_equal(operation, "generate") && !tarimg_equal(operation, "edit"))
-        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
-                           "provider_config.operation: this provider has generate, edit and variation");
-    if (tarimg_equal(operation, "edit") && link->input_count == 0)
-        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
-                           "images: an edit needs an input image");
-    if (tarimg_equal(operation, "generate") && link->input_count)
-        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
-                           "images: the operation generate takes none; leave it out, or say edit");
-    if (link->input_count == 0) {
-        tarimg_send(exchange, "POST", "images/generations");
-        return TARASH_IMAGE_OK;
-    }
-    tarimg_send(exchange, "POST", "images/edits");
-    if (takes_urls && tarimg_openai_any_url_input(link))
+/* The call, and the images that it takes; servers that know no JSON edits get forms only. */
+static void tarimg_openai_build_images(tarash_image_exchange *exchange, int takes_urls) {
+    const tarimg_link *link = exchange->link;
+    int is_edit = link->input_count != 0;
+    if (link->operation) is_edit = tarimg_equal(link->operation->operation, "edit");
+    tarimg_send(exchange, "POST",
+                link->operation ? link->operation->call
+                : is_edit       ? "images/edits"
+                                : "images/generations");
+    if (!link->input_count) return;
+    if (takes_urls && is_edit && tarimg_openai_any_url_input(link))
         tarimg_openai_json_images(exchange);
     else
         tarimg_openai_form_images(exchange);
-    return TARASH_IMAGE_OK;
 }
 
 static void tarimg_openai_check_background(tarash_image_exchange *exchange) {
@@ -6163,21 +6495,14 @@ static void tarimg_openai_check_background(tarash_image_exchange *exchange) {
 }
 
 static void tarimg_openai_build_stream(tarash_image_exchange *exchange) {
-    const char *operation = tarimg_option(exchange->link, "operation");
     if (!exchange->link->request.partial_images) return;
-    if (tarimg_equal(operation, "variation")) {
-        tarimg_warn(exchange->link, "partial_images", "", NULL, "a variation takes no such setting");
-        return;
-    }
     tarimg_set_true(&exchange->arena, tarimg_body_object(exchange), "stream");
     tarimg_body_integer(exchange, "partial_images", exchange->link->request.partial_images);
 }
 
 static tarash_image_result tarimg_openai_build(tarash_image_exchange *exchange) {
-    tarash_image_result result;
     tarimg_body_common(exchange);
-    result = tarimg_openai_build_images(exchange, 1);
-    if (result != TARASH_IMAGE_OK) return result;
+    tarimg_openai_build_images(exchange, 1);
     tarimg_body_set(exchange, "response_format", tarimg_openai_response_format(exchange->link));
     tarimg_openai_check_background(exchange);
     tarimg_openai_build_stream(exchange);
@@ -6191,10 +6516,8 @@ static tarash_image_result tarimg_openai_build(tarash_image_exchange *exchange) 
 
 /* Other servers of the protocol: forms only, for not all know the JSON edits. */
 static tarash_image_result tarimg_compatible_build(tarash_image_exchange *exchange) {
-    tarash_image_result result;
     tarimg_body_common(exchange);
-    result = tarimg_openai_build_images(exchange, 0);
-    if (result != TARASH_IMAGE_OK) return result;
+    tarimg_openai_build_images(exchange, 0);
     tarimg_body_set(exchange, "response_format", tarimg_compatible_response_format(exchange->link));
     tarimg_openai_build_stream(exchange);
     exchange->image_paths = "data[].b64_json,?data[].url,b64_json";
@@ -6233,9 +6556,18 @@ static tarash_image_result tarimg_openai_event(tarash_image_exchange *exchange) 
 }
 
 static const tarimg_adapter tarimg_openai_adapter = {
-    tarimg_openai_build, tarimg_read_image_list, tarimg_openai_event, NULL, 0, 0};
-static const tarimg_adapter tarimg_compatible_adapter = {
-    tarimg_compatible_build, tarimg_read_image_list, tarimg_openai_event, NULL, 0, 0};
+    tarimg_openai_build, tarimg_read_image_list, tarimg_openai_event, NULL, 0, 0, NULL, NULL, NULL, 0, NULL};
+static const tarimg_adapter tarimg_compatible_adapter = {tarimg_compatible_build,
+                                                         tarimg_read_image_list,
+                                                         tarimg_openai_event,
+                                                         NULL,
+                                                         0,
+                                                         0,
+                                                         NULL,
+                                                         NULL,
+                                                         NULL,
+                                                         0,
+                                                         NULL};
 
 /* >>provider indoxrouter
    A router: the model is "provider/name". A refusal may come as HTTP 200 with success false.
@@ -6253,7 +6585,7 @@ static tarash_image_result tarimg_indoxrouter_build(tarash_image_exchange *excha
 }
 
 static const tarimg_adapter tarimg_indoxrouter_adapter = {
-    tarimg_indoxrouter_build, tarimg_read_image_list, NULL, NULL, 0, 0};
+    tarimg_indoxrouter_build, tarimg_read_image_list, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, NULL};
 
 /* >>provider atoma
    Answers with URLs only; n is required. https://github.com/atoma-network/atoma-sdk-python */
@@ -6267,7 +6599,7 @@ static tarash_image_result tarimg_atoma_build(tarash_image_exchange *exchange) {
 }
 
 static const tarimg_adapter tarimg_atoma_adapter = {
-    tarimg_atoma_build, tarimg_read_image_list, NULL, NULL, 0, 0};
+    tarimg_atoma_build, tarimg_read_image_list, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, NULL};
 
 /* >>provider xai
    Ratios and a resolution instead of sizes, JSON for edits, too, and refusals within HTTP 200.
@@ -6320,7 +6652,8 @@ static tarash_image_result tarimg_xai_read(tarash_image_exchange *exchange) {
     return result;
 }
 
-static const tarimg_adapter tarimg_xai_adapter = {tarimg_xai_build, tarimg_xai_read, NULL, NULL, 0, 0};
+static const tarimg_adapter tarimg_xai_adapter = {
+    tarimg_xai_build, tarimg_xai_read, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, NULL};
 
 /* >>provider custom
    A provider that the user registered: its functions, behind the same interface. */
@@ -6343,11 +6676,11 @@ static tarash_image_result tarimg_custom_read(tarash_image_exchange *exchange) {
 }
 
 static const tarimg_adapter tarimg_custom_adapter = {
-    tarimg_custom_build, tarimg_custom_read, NULL, NULL, 0, 0};
+    tarimg_custom_build, tarimg_custom_read, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, NULL};
 static const tarimg_adapter tarimg_custom_polling_adapter = {
-    tarimg_custom_build, tarimg_custom_read, NULL, NULL, 1, 0};
+    tarimg_custom_build, tarimg_custom_read, NULL, NULL, 1, 0, NULL, NULL, NULL, 0, NULL};
 static const tarimg_adapter tarimg_custom_cancelling_adapter = {
-    tarimg_custom_build, tarimg_custom_read, NULL, NULL, 1, 1};
+    tarimg_custom_build, tarimg_custom_read, NULL, NULL, 1, 1, NULL, NULL, NULL, 0, NULL};
 
 /* >>mock
    A provider that answers itself. It draws real PNGs whose pixels depend on prompt, seed and index only,
@@ -6628,7 +6961,8 @@ static tarash_image_result tarimg_mock_answer(tarash_image_exchange *exchange) {
     return TARASH_IMAGE_OK;
 }
 
-static const tarimg_adapter tarimg_mock_adapter = {tarimg_mock_build, NULL, NULL, tarimg_mock_answer, 0, 0};
+static const tarimg_adapter tarimg_mock_adapter = {
+    tarimg_mock_build, NULL, NULL, tarimg_mock_answer, 0, 0, NULL, NULL, NULL, 0, NULL};
 
 /* >>tables
    Models and providers as data. A row whose adapter is compiled out stays known by name. */
@@ -6650,53 +6984,54 @@ static const tarimg_adapter tarimg_mock_adapter = {tarimg_mock_build, NULL, NULL
 
 /* fields, max n, input images, mask, seeds from, to,
    sizes, multiple, max edge, max ratio, min pixels, max pixels,
-   aspect ratios, qualities, styles, backgrounds, output formats */
+   aspect ratios, qualities, styles, backgrounds, output formats,
+   min edge, input formats, mask is binary */
 static const tarash_image_capabilities tarimg_caps_gpt_image_26 = {
     TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
     "auto,any", 16, 3840, 3, 655360, 8294400,
-    NULL, "auto,low,medium,high,xhigh,max", NULL, "auto,opaque,transparent", "png,jpeg,webp,gif,svg"};
+    NULL, "auto,low,medium,high,xhigh,max", NULL, "auto,opaque,transparent", "png,jpeg,webp,gif,svg", 0, NULL, 0};
 static const tarash_image_capabilities tarimg_caps_gpt_image_25 = {
     TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
     "auto,any", 16, 3840, 3, 655360, 8294400,
-    NULL, "auto,low,medium,high,xhigh,max", NULL, "auto,opaque,transparent", "png,jpeg,webp"};
+    NULL, "auto,low,medium,high,xhigh,max", NULL, "auto,opaque,transparent", "png,jpeg,webp", 0, NULL, 0};
 static const tarash_image_capabilities tarimg_caps_gpt_image_2 = {
     TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
     "auto,any", 16, 3840, 3, 655360, 8294400,
-    NULL, "auto,low,medium,high", NULL, "auto,opaque", "png,jpeg,webp"};
+    NULL, "auto,low,medium,high", NULL, "auto,opaque", "png,jpeg,webp", 0, NULL, 0};
 static const tarash_image_capabilities tarimg_caps_gpt_image_1 = {
     TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
     "auto,1024x1024,1536x1024,1024x1536", 0, 0, 0, 0, 0,
-    NULL, "auto,low,medium,high", NULL, "auto,opaque,transparent", "png,jpeg,webp"};
+    NULL, "auto,low,medium,high", NULL, "auto,opaque,transparent", "png,jpeg,webp", 0, NULL, 0};
 static const tarash_image_capabilities tarimg_caps_dall_e_3 = {
     TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_N |
         TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_USER,
     1, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
     "1024x1024,1792x1024,1024x1792", 0, 0, 0, 0, 0,
-    NULL, "standard,hd", "vivid,natural", NULL, NULL};
+    NULL, "standard,hd", "vivid,natural", NULL, NULL, 0, NULL, 0};
 static const tarash_image_capabilities tarimg_caps_dall_e_2 = {
     TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_USER |
         TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK,
     10, 1, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
     "256x256,512x512,1024x1024", 0, 0, 0, 0, 0,
-    NULL, NULL, NULL, NULL, NULL};
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
 static const tarash_image_capabilities tarimg_caps_xai_2 = {
     TARIMG_FIELDS_XAI, 10, 5, TARASH_IMAGE_MASK_NONE, 0, 0,
     NULL, 0, 0, 0, 0, 0,
     "auto,1:1,3:4,4:3,9:16,16:9,2:3,3:2,9:19.5,19.5:9,9:20,20:9,1:2,2:1,21:9,5:2",
-    "auto,low,medium", NULL, NULL, NULL};
+    "auto,low,medium", NULL, NULL, NULL, 0, NULL, 0};
 static const tarash_image_capabilities tarimg_caps_xai_1 = {
     TARIMG_FIELDS_XAI & ~(unsigned)TARASH_IMAGE_FIELD_QUALITY, 10, 5, TARASH_IMAGE_MASK_NONE, 0, 0,
     NULL, 0, 0, 0, 0, 0,
     "auto,1:1,3:4,4:3,9:16,16:9,2:3,3:2,9:19.5,19.5:9,9:20,20:9,1:2,2:1",
-    NULL, NULL, NULL, NULL};
+    NULL, NULL, NULL, NULL, 0, NULL, 0};
 static const tarash_image_capabilities tarimg_caps_indox_google = {
     TARIMG_FIELDS_ROUTED | TARASH_IMAGE_FIELD_ASPECT_RATIO |
         TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_NEGATIVE_PROMPT,
     0, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
-    NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL};
+    NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
 static const tarash_image_capabilities tarimg_caps_indox_xai = {
     TARIMG_FIELDS_ROUTED, 0, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
-    NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL};
+    NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
 
 /* The first row that matches counts: longer prefixes stand above shorter ones. */
 static const tarash_image_model_info tarimg_models[] = {
@@ -6752,48 +7087,79 @@ static const tarash_image_model_info tarimg_models[] = {
 #define TARIMG_MOCK 1, &tarimg_mock_adapter
 #endif
 
+#define TARIMG_TAKES_PROMPT TARASH_IMAGE_OPERATION_TAKES_PROMPT
+#define TARIMG_NEEDS_PROMPT (TARASH_IMAGE_OPERATION_TAKES_PROMPT | TARASH_IMAGE_OPERATION_NEEDS_PROMPT)
+#define TARIMG_TAKES_IMAGES TARASH_IMAGE_OPERATION_TAKES_IMAGES
+#define TARIMG_NEEDS_IMAGE  (TARASH_IMAGE_OPERATION_TAKES_IMAGES | TARASH_IMAGE_OPERATION_NEEDS_IMAGE)
+#define TARIMG_TAKES_MASK   TARASH_IMAGE_OPERATION_TAKES_MASK
+#define TARIMG_NEEDS_MASK   (TARASH_IMAGE_OPERATION_TAKES_MASK | TARASH_IMAGE_OPERATION_NEEDS_MASK)
+
+static const tarash_image_capabilities tarimg_caps_variation = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_USER |
+        TARASH_IMAGE_FIELD_IMAGES,
+    10, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "256x256,512x512,1024x1024", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+
+/* provider, operation, the provider's call, what it takes, capabilities if not the model's */
+static const tarash_image_operation_info tarimg_operations[] = {
+    {"openai", "generate", "images/generations", TARIMG_NEEDS_PROMPT, NULL},
+    {"openai", "edit", "images/edits", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"openai", "variation", "images/variations", TARIMG_NEEDS_IMAGE, &tarimg_caps_variation},
+    {"openai_compatible", "generate", "images/generations", TARIMG_NEEDS_PROMPT, NULL},
+    {"openai_compatible", "edit", "images/edits", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"openai_compatible", "variation", "images/variations", TARIMG_NEEDS_IMAGE, &tarimg_caps_variation},
+};
+
+/* Built-in mappings, for adapters that are is_mapped; the longest prefix that fits counts. */
+static const tarash_image_field_mapping tarimg_mappings[] = {
+    {"", "", "prompt", NULL},
+};
+
 /* name, aliases,
-   base URL, its variable, key variables, key optional, auth header, auth prefix,
-   default model, provider_config keys, operations without a prompt, variables of those keys,
+   base URL, its variable, key variables, key optional, auth header, auth prefix, hosts that share the key,
+   default model, provider_config keys, variables of those keys, poll interval,
    capabilities of models that the table above lacks, compiled in, adapter */
 static const tarash_image_provider_info tarimg_rows[] = {
     {"openai", NULL,
-     "https://api.openai.com/v1", "OPENAI_BASE_URL", "OPENAI_API_KEY", 0, "Authorization", "Bearer ",
-     "gpt-image-2.5-flare", "organization,project,operation", "variation", "organization=OPENAI_ORG_ID,project=OPENAI_PROJECT_ID",
-     {TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+     "https://api.openai.com/v1", "OPENAI_BASE_URL", "OPENAI_API_KEY", 0, "Authorization", "Bearer ", NULL,
+     "gpt-image-2.5-flare", "organization,project", "organization=OPENAI_ORG_ID,project=OPENAI_PROJECT_ID", 0,
+     {TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0},
      TARIMG_OPENAI},
     {"openai_compatible", "openai-compatible",
-     NULL, NULL, "OPENAI_COMPATIBLE_API_KEY", 1, "Authorization", "Bearer ",
-     "", "operation,response_format", "variation", NULL,
-     {TARIMG_FIELDS_ALL & ~(unsigned)(TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_ROLES), 0, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+     NULL, NULL, "OPENAI_COMPATIBLE_API_KEY", 1, "Authorization", "Bearer ", NULL,
+     "", "response_format", NULL, 0,
+     {TARIMG_FIELDS_ALL & ~(unsigned)(TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_ROLES), 0, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0},
      TARIMG_OPENAI_COMPATIBLE},
     {"indoxrouter", "indoxhub",
-     "https://api.indoxhub.com", NULL, "INDOX_ROUTER_API_KEY,INDOXHUB_API_KEY", 0, "Authorization", "Bearer ",
-     "openai/gpt-image-2.5-flare", "byok_api_key", NULL, NULL,
-     {TARIMG_FIELDS_ROUTER, 0, 0, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+     "https://api.indoxhub.com", NULL, "INDOX_ROUTER_API_KEY,INDOXHUB_API_KEY", 0, "Authorization", "Bearer ", NULL,
+     "openai/gpt-image-2.5-flare", "byok_api_key", NULL, 0,
+     {TARIMG_FIELDS_ROUTER, 0, 0, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0},
      TARIMG_INDOXROUTER},
     {"atoma", NULL,
-     "https://api.atoma.network", NULL, "ATOMASDK_BEARER_AUTH,ATOMA_API_KEY", 0, "Authorization", "Bearer ",
-     "black-forest-labs/FLUX.1-schnell", NULL, NULL, NULL,
+     "https://api.atoma.network", NULL, "ATOMASDK_BEARER_AUTH,ATOMA_API_KEY", 0, "Authorization", "Bearer ", NULL,
+     "black-forest-labs/FLUX.1-schnell", NULL, NULL, 0,
      {TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_N |
           TARASH_IMAGE_FIELD_USER | TARASH_IMAGE_FIELD_OUTPUT,
-      10, 0, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+      10, 0, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0},
      TARIMG_ATOMA},
     {"xai", "grok",
-     "https://api.x.ai/v1", NULL, "XAI_API_KEY", 0, "Authorization", "Bearer ",
-     "grok-imagine-image-2.0", NULL, NULL, NULL,
-     {TARIMG_FIELDS_XAI, 10, 5, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL},
+     "https://api.x.ai/v1", NULL, "XAI_API_KEY", 0, "Authorization", "Bearer ", NULL,
+     "grok-imagine-image-2.0", NULL, NULL, 0,
+     {TARIMG_FIELDS_XAI, 10, 5, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0},
      TARIMG_XAI},
     {"mock", NULL,
-     "mock:", NULL, NULL, 1, "Authorization", "Bearer ",
-     "mock", NULL, NULL, NULL,
-     {TARIMG_FIELDS_ALL & ~(unsigned)TARASH_IMAGE_FIELD_PARTIAL_IMAGES, 0, 0, TARASH_IMAGE_MASK_WHITE, 0, 0, "auto,any", 0, 4096, 0, 0, 0, NULL, NULL, NULL, NULL, "png"},
+     "mock:", NULL, NULL, 1, "Authorization", "Bearer ", NULL,
+     "mock", NULL, NULL, 0,
+     {TARIMG_FIELDS_ALL & ~(unsigned)TARASH_IMAGE_FIELD_PARTIAL_IMAGES, 0, 0, TARASH_IMAGE_MASK_WHITE, 0, 0, "auto,any", 0, 4096, 0, 0, 0, NULL, NULL, NULL, NULL, "png", 0, NULL, 0},
      TARIMG_MOCK},
 };
 /* clang-format on */
 
-#define TARIMG_ROW_COUNT   (sizeof tarimg_rows / sizeof tarimg_rows[0])
-#define TARIMG_MODEL_COUNT (sizeof tarimg_models / sizeof tarimg_models[0])
+#define TARIMG_ROW_COUNT       (sizeof tarimg_rows / sizeof tarimg_rows[0])
+#define TARIMG_MODEL_COUNT     (sizeof tarimg_models / sizeof tarimg_models[0])
+#define TARIMG_OPERATION_COUNT (sizeof tarimg_operations / sizeof tarimg_operations[0])
+#define TARIMG_MAPPING_COUNT   (sizeof tarimg_mappings / sizeof tarimg_mappings[0])
 
 static int tarimg_row_is_named(const tarash_image_provider_info *row, const char *name) {
     return tarimg_equal_nocase(row->name, name) || (row->aliases && tarimg_in_list(row->aliases, name));
@@ -6805,6 +7171,42 @@ static const tarash_image_provider_info *tarimg_find_row(const char *name) {
         if (tarimg_row_is_named(&tarimg_rows[i], name)) return &tarimg_rows[i];
     }
     return NULL;
+}
+
+/* The built-in row whose protocol an adapter speaks; NULL for the user's own code. */
+static const tarash_image_provider_info *tarimg_row_of_adapter(const tarimg_adapter *adapter) {
+    size_t i;
+    for (i = 0; i < TARIMG_ROW_COUNT; i++) {
+        if (tarimg_rows[i].adapter == adapter) return &tarimg_rows[i];
+    }
+    return NULL;
+}
+
+static const tarash_image_operation_info *tarimg_find_operation(const char *provider, const char *operation) {
+    size_t i;
+    for (i = 0; i < TARIMG_OPERATION_COUNT; i++) {
+        const tarash_image_operation_info *info = &tarimg_operations[i];
+        if (tarimg_equal(info->provider, provider) && tarimg_equal(info->operation, operation)) return info;
+    }
+    return NULL;
+}
+
+/* How much of a model's name a mapping's prefix covers, plus one; 0 = it doesn't fit. */
+static size_t tarimg_mapping_fit(const tarash_image_field_mapping *mapping, const char *model) {
+    size_t size = mapping->model_prefix ? strlen(mapping->model_prefix) : 0;
+    return size == 0 || strncmp(model, mapping->model_prefix, size) == 0 ? size + 1 : 0;
+}
+
+static const tarash_image_field_mapping *tarimg_find_mapping(const char *provider, const char *model) {
+    const tarash_image_field_mapping *best = NULL;
+    size_t i, best_fit = 0;
+    for (i = 0; i < TARIMG_MAPPING_COUNT; i++) {
+        size_t fit = tarimg_mapping_fit(&tarimg_mappings[i], model);
+        if (!tarimg_equal(tarimg_mappings[i].provider, provider) || fit <= best_fit) continue;
+        best = &tarimg_mappings[i];
+        best_fit = fit;
+    }
+    return best;
 }
 
 static const tarash_image_capabilities *tarimg_find_caps(const tarash_image_provider_info *row,
@@ -6950,7 +7352,7 @@ typedef struct tarimg_job {
     tarash_image_request request;
     tarash_image_sink sink;
     tarimg_input *inputs;
-    tarimg_input *masks[4]; /* by polarity */
+    tarimg_input *masks[8]; /* by polarity, and beyond them those of two levels */
     tarimg_secret *secrets;
     uint64_t random;
     tarimg_arena attempt_arena;
@@ -6986,6 +7388,11 @@ typedef struct tarimg_place { /* where a job lives */
     size_t next_free;    /* 1-based, 0 = none */
 } tarimg_place;
 
+typedef struct tarimg_registered_mapping {
+    tarash_image_field_mapping mapping;
+    struct tarimg_registered_mapping *next;
+} tarimg_registered_mapping;
+
 typedef struct tarimg_registered {
     tarash_image_provider provider;
     tarash_image_provider_info row;
@@ -7003,6 +7410,7 @@ struct tarash_image_client {
     void (*curl_hook_fn)(void *, void *);
     void *curl_hook_user_data;
     tarimg_registered *registered;
+    tarimg_registered_mapping *mappings;
     CURLM *multi;
     CURL **idle; /* handles that keep their options clean for reuse */
     size_t idle_count, idle_capacity;
@@ -7531,12 +7939,13 @@ static int tarimg_has_mask(const tarash_image_request *request) {
 }
 
 /* The mask as one polarity has it: pixels are converted, once for each polarity that the chain needs. */
-static tarash_image_result tarimg_resolve_mask(tarimg_job *job, tarash_image_mask_polarity polarity,
+static tarash_image_result tarimg_resolve_mask(tarimg_job *job, const tarash_image_capabilities *caps,
                                                const tarimg_input **out) {
+    tarash_image_mask_polarity polarity = caps->mask;
     const tarash_image_input *given = &job->request.mask;
     tarimg_input *mask;
     tarash_image_result result;
-    size_t place = given->pixels ? (size_t)polarity : 0;
+    size_t place = given->pixels ? (size_t)polarity + (caps->mask_is_binary ? 4 : 0) : 0;
     *out = job->masks[place];
     if (*out) return TARASH_IMAGE_OK;
     mask = (tarimg_input *)tarimg_take(&job->arena, sizeof *mask);
@@ -7552,6 +7961,7 @@ static tarash_image_result tarimg_resolve_mask(tarimg_job *job, tarash_image_mas
         source.height = (uint32_t)given->height;
         source.channels = given->channels;
         source.polarity = polarity;
+        source.is_binary = caps->mask_is_binary;
         mask->filename = "mask.png";
         result = tarimg_encode_pixels(job, given, tarimg_mask_channels(polarity), tarimg_mask_to_alpha,
                                       &source, mask);
@@ -7651,6 +8061,10 @@ static void tarimg_cut_own_prefix(tarimg_job *job, tarimg_link *link, const char
 
 /* Finds the link's row, and cuts the provider off a model such as "openai/dall-e-3" where no provider is
  * given. */
+static int tarimg_default(int value, int fallback) {
+    return value ? value : fallback;
+}
+
 static tarash_image_result tarimg_resolve_row(tarimg_job *job, tarimg_link *link) {
     const char *name = link->config.provider, *model = link->config.model;
     const char *slash = model ? strchr(model, '/') : NULL;
@@ -7689,22 +8103,114 @@ static tarash_image_result tarimg_resolve_row(tarimg_job *job, tarimg_link *link
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_UNSUPPORTED,
                                 "provider: %s was compiled out of this build", link->row->name);
     link->adapter = link->row->adapter;
+    link->config.poll_interval_ms =
+        tarimg_default(link->config.poll_interval_ms, tarimg_default(link->row->poll_interval_ms, 2000));
+    return TARASH_IMAGE_OK;
+}
+
+/* The operations that a provider has, for a message. */
+static const char *tarimg_known_operations(tarimg_arena *arena, const char *provider) {
+    const char *list = "none";
+    size_t i, count = 0;
+    for (i = 0; list && i < TARIMG_OPERATION_COUNT; i++) {
+        if (!tarimg_equal(tarimg_operations[i].provider, provider)) continue;
+        list = tarimg_format(arena, "%s%s%s", count ? list : "", count ? ", " : "",
+                             tarimg_operations[i].operation);
+        count++;
+    }
+    return list ? list : "";
+}
+
+static tarash_image_result tarimg_resolve_operation(tarimg_job *job, tarimg_link *link) {
+    const tarash_image_provider_info *protocol = tarimg_row_of_adapter(link->adapter);
+    const char *wanted = tarimg_option(link, "operation");
+    if (!wanted || !protocol || link->adapter->answer_fn) return TARASH_IMAGE_OK;
+    link->operation = tarimg_find_operation(protocol->name, wanted);
+    if (link->operation || tarimg_equal(wanted, "generate")) return TARASH_IMAGE_OK;
+    return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_UNSUPPORTED,
+                            "provider_config.operation: %s has no \"%.64s\" (it has: %s)", link->provider,
+                            wanted, tarimg_known_operations(&job->arena, protocol->name));
+}
+
+/* What the user has registered goes before the table. */
+static const tarash_image_field_mapping *tarimg_mapping_of(const tarimg_job *job, const tarimg_link *link,
+                                                           int *is_registered) {
+    const tarash_image_provider_info *protocol = tarimg_row_of_adapter(link->adapter);
+    const tarimg_registered_mapping *registered;
+    const tarash_image_field_mapping *best = NULL;
+    size_t best_fit = 0;
+    for (registered = job->client->mappings; registered; registered = registered->next) {
+        size_t fit = tarimg_mapping_fit(&registered->mapping, link->model);
+        if (!tarimg_row_is_named(link->row, registered->mapping.provider) || fit <= best_fit) continue;
+        best = &registered->mapping;
+        best_fit = fit;
+    }
+    *is_registered = best != NULL;
+    if (!best && protocol && link->adapter->is_mapped)
+        best = tarimg_find_mapping(protocol->name, link->model);
+    return best;
+}
+
+/* The capabilities that follow from a mapping. */
+static void tarimg_map_capabilities(tarimg_link *link, tarash_image_capabilities *caps) {
+    const uint32_t kept =
+        TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_PARTIAL_IMAGES | TARASH_IMAGE_FIELD_ROLES;
+    const tarimg_mapped *mapped;
+    if (link->adapter->is_mapped) caps->fields &= kept;
+    for (mapped = link->mapped; mapped; mapped = mapped->next) {
+        uint32_t field = mapped->field & ~TARIMG_MAPPED_PROMPT;
+        caps->fields = mapped->target[0] ? caps->fields | field : caps->fields & ~field;
+        if (field == TARASH_IMAGE_FIELD_IMAGES && !strstr(mapped->target, "[]")) caps->max_input_images = 1;
+        if (field == TARASH_IMAGE_FIELD_MASK && caps->mask == TARASH_IMAGE_MASK_NONE)
+            caps->mask = TARASH_IMAGE_MASK_WHITE;
+    }
+}
+
+/* The standard fields that a mapping takes over, and what that says about the model. */
+static tarash_image_result tarimg_resolve_mapping(tarimg_job *job, tarimg_link *link) {
+    tarimg_arena *arena = &job->arena;
+    tarash_image_capabilities *caps;
+    tarimg_value *constants = NULL;
+    int is_registered;
+    const tarash_image_field_mapping *mapping;
+    if (link->adapter->answer_fn) return TARASH_IMAGE_OK;
+    mapping = tarimg_mapping_of(job, link, &is_registered);
+    if (!mapping) return TARASH_IMAGE_OK;
+    link->mapped = tarimg_parse_mapping(arena, mapping->fields);
+    if (mapping->constants) {
+        constants = tarimg_parse_json(arena, mapping->constants, strlen(mapping->constants), link->max_depth);
+        link->constants = constants;
+    }
+    caps = (tarash_image_capabilities *)tarimg_take(arena, sizeof *caps);
+    if (!caps) return tarimg_no_memory(&job->error);
+    *caps = *link->caps;
+    if (is_registered || !link->operation || !link->operation->capabilities)
+        tarimg_map_capabilities(link, caps);
+    link->caps = caps;
     return TARASH_IMAGE_OK;
 }
 
 static tarash_image_result tarimg_resolve_model(tarimg_job *job, tarimg_link *link) {
+    const char *chosen;
+    tarash_image_result result = tarimg_resolve_operation(job, link);
+    if (result != TARASH_IMAGE_OK) return result;
     link->model = link->config.model ? link->config.model : link->row->default_model;
     if (!link->model)
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "model: is missing; %s has no default", link->provider);
-    link->caps = tarimg_find_caps(link->row, link->model);
-    return TARASH_IMAGE_OK;
+    link->has_mask = tarimg_has_mask(&job->request);
+    chosen = link->adapter->model_fn ? link->adapter->model_fn(link) : NULL;
+    if (chosen) link->model = chosen;
+    link->caps = link->operation && link->operation->capabilities ? link->operation->capabilities
+                                                                  : tarimg_find_caps(link->row, link->model);
+    return tarimg_resolve_mapping(job, link);
 }
 
 static tarash_image_result tarimg_resolve_base_url(tarimg_job *job, tarimg_link *link) {
     tarimg_url url;
     const char *variable = link->row->base_url_variable;
     const char *given = link->config.base_url ? link->config.base_url : tarimg_environment(variable, NULL);
+    if (!given && link->adapter->base_url_fn) given = link->adapter->base_url_fn(link);
     link->base_url = tarimg_copy(&job->arena, given ? given : link->row->base_url);
     if (job->arena.failed) return tarimg_no_memory(&job->error);
     if (!link->base_url)
@@ -7719,12 +8225,46 @@ static tarash_image_result tarimg_resolve_base_url(tarimg_job *job, tarimg_link 
     return TARASH_IMAGE_OK;
 }
 
+/* The first of the variables, or of the pairs "A+B+C?", that is set. */
+static const char *tarimg_key_of_environment(tarimg_arena *arena, const char *variables) {
+    const char *item, *joined;
+    size_t size;
+    while (tarimg_next_item(&variables, &item, &size)) {
+        const char *part = item, *end = item + size;
+        for (joined = ""; joined && part < end; part += (part < end)) {
+            size_t length = strcspn(part, "+?,");
+            const char *name = tarimg_copy_bytes(arena, part, length);
+            const char *value = name ? tarimg_environment(name, NULL) : NULL;
+            int may_lack = part[length] == '?';
+            part += length + (size_t)may_lack;
+            if (value)
+                joined = *joined ? tarimg_format(arena, "%s:%s", joined, value) : value;
+            else if (!may_lack)
+                joined = NULL;
+        }
+        if (joined && *joined) return joined;
+    }
+    return NULL;
+}
+
+/* A key that has parts: each of them, and its form in HTTP Basic, is as secret as the whole. */
+static void tarimg_add_key_secrets(tarimg_job *job, const char *key) {
+    const char *part = key, *end;
+    tarimg_add_secret(job, key);
+    if (!strchr(key, ':')) return;
+    tarimg_add_secret(job, tarimg_base64_text(&job->arena, key));
+    for (; part; part = end ? end + 1 : NULL) {
+        end = strchr(part, ':');
+        if (part != key) tarimg_add_secret(job, tarimg_copy_bytes(&job->arena, part, strcspn(part, ":")));
+    }
+}
+
 static tarash_image_result tarimg_resolve_key(tarimg_job *job, tarimg_link *link) {
     const char *key = link->config.api_key, *variables = link->row->key_variables;
     tarimg_url url;
     size_t size;
     if (link->adapter->answer_fn) return TARASH_IMAGE_OK;
-    if (!key) key = tarimg_environment(variables, NULL);
+    if (!key) key = tarimg_key_of_environment(&job->arena, variables);
     size = key ? strlen(key) : 0;
     while (size && tarimg_is_space(key[size - 1])) size--;
     if (size == 0) {
@@ -7736,7 +8276,7 @@ static tarash_image_result tarimg_resolve_key(tarimg_job *job, tarimg_link *link
     }
     link->key = tarimg_copy_bytes(&job->arena, key, size);
     if (!link->key) return tarimg_no_memory(&job->error);
-    tarimg_add_secret(job, link->key);
+    tarimg_add_key_secrets(job, link->key);
     if (tarimg_split_url(link->base_url, &url) && !url.is_https && !tarimg_is_private_host(&url))
         tarimg_add_note(link, 1, "base_url", "http", "http",
                         "the key crosses the network unencrypted; use https");
@@ -7778,7 +8318,8 @@ static tarash_image_result tarimg_resolve_options(tarimg_job *job, tarimg_link *
         if (option->kind == TARIMG_STRING && tarimg_is_secret_name(option->name))
             tarimg_add_secret(job, option->text);
         if (link->adapter->answer_fn ||
-            (link->row->config_keys && tarimg_in_list(link->row->config_keys, option->name)))
+            (link->row->config_keys && tarimg_in_list(link->row->config_keys, option->name)) ||
+            (tarimg_equal(option->name, "operation") && tarimg_row_of_adapter(link->adapter)))
             continue;
         is_version = link->config.api_version && tarimg_equal(option->name, "api_version");
         tarimg_warn(
@@ -7788,15 +8329,11 @@ static tarash_image_result tarimg_resolve_options(tarimg_job *job, tarimg_link *
     return TARASH_IMAGE_OK;
 }
 
-static int tarimg_default(int value, int fallback) {
-    return value ? value : fallback;
-}
-
-static void tarimg_default_numbers(tarash_image_config *config) {
+static void
+tarimg_default_numbers(tarash_image_config *config) { /* but poll_interval_ms, which rows decide */
     config->timeout_ms = tarimg_default(config->timeout_ms, 120000);
     config->connect_timeout_ms = tarimg_default(config->connect_timeout_ms, 10000);
     config->max_poll_attempts = tarimg_default(config->max_poll_attempts, 60);
-    config->poll_interval_ms = tarimg_default(config->poll_interval_ms, 2000);
     config->max_retries =
         config->max_retries == TARASH_IMAGE_NO_RETRIES ? 0 : tarimg_default(config->max_retries, 2);
     config->retry.initial_ms = tarimg_default(config->retry.initial_ms, 500);
@@ -7955,7 +8492,7 @@ static tarash_image_result tarimg_check_inputs(tarimg_job *job, tarimg_link *lin
     if (!(caps->fields & TARASH_IMAGE_FIELD_MASK))
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_UNSUPPORTED, "mask: %s %s takes no mask",
                                 link->provider, link->model);
-    return tarimg_resolve_mask(job, caps->mask, &link->mask);
+    return tarimg_resolve_mask(job, caps, &link->mask);
 }
 
 static tarash_image_result tarimg_check_seed(tarimg_job *job, tarimg_link *link) {
@@ -7991,13 +8528,84 @@ static void tarimg_exchange_free(tarash_image_exchange *exchange) {
     tarimg_arena_free(&exchange->arena);
 }
 
+/* The object of the body that holds the model's fields. */
+static tarimg_value *tarimg_fields_place(tarash_image_exchange *exchange) {
+    tarimg_value *body = tarimg_body_object(exchange), *place;
+    const char *path = exchange->link->adapter->fields_path;
+    if (!path || !body) return body;
+    place = tarimg_member(body, path);
+    if (place && place->kind == TARIMG_OBJECT) return place;
+    place = tarimg_value_new(&exchange->arena, TARIMG_OBJECT);
+    if (place) tarimg_set(&exchange->arena, body, path, place);
+    return place;
+}
+
+static tarash_image_result tarimg_check_input_format(tarash_image_exchange *exchange,
+                                                     const tarimg_input *input) {
+    const char *formats = exchange->link->caps->input_formats, *type = input->mime_type;
+    if (!formats || !type || !tarimg_input_has_bytes(input) || !tarimg_begins_nocase(type, "image/") ||
+        tarimg_in_list(formats, type + 6))
+        return TARASH_IMAGE_OK;
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
+                       tarimg_format(&exchange->arena, "%s: is %s; %s takes %s", input->field, type,
+                                     exchange->link->provider, formats));
+}
+
+static tarash_image_result tarimg_check_input_formats(tarash_image_exchange *exchange) {
+    const tarimg_link *link = exchange->link;
+    tarash_image_result result = TARASH_IMAGE_OK;
+    size_t i;
+    if (!link->caps || exchange->phase != TARASH_IMAGE_PHASE_SUBMIT) return TARASH_IMAGE_OK;
+    for (i = 0; i < link->input_count && result == TARASH_IMAGE_OK; i++)
+        result = tarimg_check_input_format(exchange, &link->inputs[i]);
+    if (result == TARASH_IMAGE_OK && link->mask) result = tarimg_check_input_format(exchange, link->mask);
+    return result;
+}
+
+/* libcurl signs paths with other than plain characters as AWS does it only since 8.14, and every header that must be
+   signed only since 7.87. */
+static tarash_image_result tarimg_check_signing(tarash_image_exchange *exchange) {
+    const char *url = exchange->aws_region
+                          ? tarimg_join_url(&exchange->arena, exchange->link->base_url, exchange->path)
+                          : NULL;
+    unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+    tarimg_url parts;
+    const char *c;
+    if (!url || !tarimg_split_url(url, &parts) || version >= 0x080E00) return TARASH_IMAGE_OK;
+    for (c = parts.rest; *c && *c != '?'; c++) {
+        if (version >= 0x075700 && *c != '%' && *c != ':') continue;
+        return tarimg_fail(
+            exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
+            tarimg_format(&exchange->arena,
+                          "api_key: libcurl %s can't sign a request for this model (8.14 and newer can); "
+                          "use a bearer key",
+                          curl_version_info(CURLVERSION_NOW)->version));
+    }
+    return TARASH_IMAGE_OK;
+}
+
 /* Lets the adapter describe the request of the exchange's phase, and merges the user's extra parameters. */
 static tarash_image_result tarimg_exchange_build(tarash_image_exchange *exchange) {
     tarimg_link *link = exchange->link;
-    tarash_image_result result = link->adapter->build_fn(exchange);
-    if (result == TARASH_IMAGE_OK && exchange->phase == TARASH_IMAGE_PHASE_SUBMIT && link->extra &&
-        link->extra->first)
-        tarimg_merge(&exchange->arena, tarimg_body_object(exchange), link->extra);
+    tarash_image_request request = exchange->request;
+    tarash_image_result result;
+    size_t input_count = link->input_count;
+    const tarimg_input *mask = link->mask;
+    if (link->mapped) {
+        tarimg_hide_mapped(link, &exchange->request);
+        if (tarimg_find_mapped(link, TARASH_IMAGE_FIELD_IMAGES)) link->input_count = 0;
+        if (tarimg_find_mapped(link, TARASH_IMAGE_FIELD_MASK)) link->mask = NULL;
+    }
+    result = link->adapter->build_fn(exchange);
+    link->input_count = input_count;
+    link->mask = mask;
+    if (result == TARASH_IMAGE_OK && exchange->phase == TARASH_IMAGE_PHASE_SUBMIT) {
+        if (link->mapped) tarimg_write_mapped(exchange, tarimg_fields_place(exchange), &request);
+        if (link->extra && link->extra->first && tarimg_fields_place(exchange))
+            tarimg_merge(&exchange->arena, tarimg_fields_place(exchange), link->extra);
+    }
+    if (result == TARASH_IMAGE_OK) result = tarimg_check_input_formats(exchange);
+    if (result == TARASH_IMAGE_OK && exchange->path) result = tarimg_check_signing(exchange);
     if (exchange->arena.failed) return tarimg_no_memory(&exchange->error);
     if (result == TARASH_IMAGE_OK && !exchange->path)
         return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
@@ -8005,9 +8613,28 @@ static tarash_image_result tarimg_exchange_build(tarash_image_exchange *exchange
     return result;
 }
 
+/* Is a URL's host one of those that the row lists? Those speak https, on its usual port. */
+static int tarimg_is_key_host(const char *list, const char *text) {
+    tarimg_url url;
+    const char *item;
+    size_t size;
+    if (!list || !tarimg_split_url(text, &url) || !url.is_https || url.port != 443) return 0;
+    while (tarimg_next_item(&list, &item, &size)) {
+        if (tarimg_host_fits(item, size, url.host, url.host_size)) return 1;
+    }
+    return 0;
+}
+
 static int tarimg_exchange_has_key(const tarash_image_exchange *exchange, const char *url) {
-    return !exchange->is_download && exchange->link->base_url &&
-           tarimg_same_origin(url, exchange->link->base_url);
+    const tarimg_link *link = exchange->link;
+    if (exchange->is_download || !link->base_url) return 0;
+    return tarimg_same_origin(url, link->base_url) ||
+           (tarimg_is_key_host(link->row->key_hosts, link->base_url) &&
+            tarimg_is_key_host(link->row->key_hosts, url));
+}
+
+static const char *tarimg_auth_header(const tarash_image_exchange *exchange) {
+    return exchange->auth_header ? exchange->auth_header : exchange->link->row->auth_header;
 }
 
 /* All header lines of the request, in order; the user's take the place of ours. Credentials and the user's
@@ -8026,9 +8653,12 @@ static tarimg_header *tarimg_exchange_headers(tarash_image_exchange *exchange, c
         tarimg_add_header(arena, &list, "Content-Type", "application/json");
     tarimg_add_header(arena, &list, "Accept", exchange->accept);
     if (!tarimg_exchange_has_key(exchange, url)) return list.first;
-    if (link->key)
-        tarimg_add_header(arena, &list, link->row->auth_header,
-                          tarimg_format(arena, "%s%s", link->row->auth_prefix, link->key));
+    if (link->key && *tarimg_auth_header(exchange))
+        tarimg_add_header(
+            arena, &list, tarimg_auth_header(exchange),
+            tarimg_format(arena, "%s%s",
+                          exchange->auth_prefix ? exchange->auth_prefix : link->row->auth_prefix,
+                          exchange->is_auth_whole ? "" : link->key));
     for (header = exchange->headers.first; header; header = header->next)
         tarimg_add_header(arena, &list, header->name, header->value);
     for (header = list.first; header; header = header->next) {
@@ -8200,14 +8830,38 @@ static tarash_image_result tarimg_check_strict(tarimg_job *job, tarimg_link *lin
     return TARASH_IMAGE_OK;
 }
 
-static int tarimg_is_promptless(const tarimg_link *link) {
-    const char *operation = tarimg_option(link, "operation"), *list = link->row->promptless_operations;
-    return operation && list && tarimg_in_list(list, operation);
+/* The prompt, images and mask that the operation at hand must have, or can't take. */
+static tarash_image_result tarimg_check_operation(tarimg_job *job, tarimg_link *link) {
+    const char *prompt = job->request.prompt;
+    uint32_t flags = link->operation
+                         ? link->operation->flags
+                         : TARASH_IMAGE_OPERATION_TAKES_PROMPT | TARASH_IMAGE_OPERATION_NEEDS_PROMPT |
+                               TARASH_IMAGE_OPERATION_TAKES_IMAGES | TARASH_IMAGE_OPERATION_TAKES_MASK;
+    const char *name = link->operation ? link->operation->operation : "";
+    if (!tarimg_is_set(prompt) && (flags & TARASH_IMAGE_OPERATION_NEEDS_PROMPT))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "prompt: is %s; say what the image shall show", prompt ? "empty" : "missing");
+    if (link->input_count && !(flags & TARASH_IMAGE_OPERATION_TAKES_IMAGES))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "images: the operation %s takes none; leave it out, or name another", name);
+    if (!link->input_count && (flags & TARASH_IMAGE_OPERATION_NEEDS_IMAGE))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "images: the operation %s needs an input image", name);
+    if (link->has_mask && !(flags & TARASH_IMAGE_OPERATION_TAKES_MASK))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_UNSUPPORTED,
+                                "mask: the operation %s takes none", name);
+    if (!link->has_mask && (flags & TARASH_IMAGE_OPERATION_NEEDS_MASK))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                "mask: the operation %s needs one", name);
+    if (tarimg_is_set(prompt) && !(flags & TARASH_IMAGE_OPERATION_TAKES_PROMPT)) {
+        tarimg_warn(link, "prompt", prompt, NULL, "this operation takes no prompt");
+        link->request.prompt = NULL;
+    }
+    return TARASH_IMAGE_OK;
 }
 
 static tarash_image_result tarimg_resolve_link(tarimg_job *job, tarimg_link *link) {
     tarash_image_result result;
-    const char *prompt = job->request.prompt;
     link->arena = &job->arena;
     link->collecting = 1;
     link->inputs = job->inputs;
@@ -8215,14 +8869,12 @@ static tarash_image_result tarimg_resolve_link(tarimg_job *job, tarimg_link *lin
     link->request = job->request;
     link->max_depth = job->client->limits.max_json_depth;
     if ((result = tarimg_resolve_row(job, link)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_resolve_options(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_resolve_model(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_resolve_base_url(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_resolve_key(job, link)) != TARASH_IMAGE_OK) return result;
-    if ((result = tarimg_resolve_options(job, link)) != TARASH_IMAGE_OK) return result;
     if (job->arena.failed) return tarimg_no_memory(&job->error);
-    if (!tarimg_is_set(prompt) && !tarimg_is_promptless(link))
-        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
-                                "prompt: is %s; say what the image shall show", prompt ? "empty" : "missing");
+    if ((result = tarimg_check_operation(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_check_inputs(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_check_seed(job, link)) != TARASH_IMAGE_OK) return result;
     tarimg_adapt(link);
@@ -8665,7 +9317,8 @@ static int tarimg_make_header_list(tarimg_transfer *transfer, const tarimg_heade
     }
     /* libcurl's own additions that no provider expects. */
     if (!transfer->exchange.body && !tarimg_add_header_line(transfer, "Content-Type:")) return 0;
-    return tarimg_add_header_line(transfer, "Expect:");
+    /* Older libcurls sign even a line that only takes a header away. */
+    return transfer->exchange.aws_region ? 1 : tarimg_add_header_line(transfer, "Expect:");
 }
 
 /* Hosts are separated by commas or blanks. */
@@ -8789,6 +9442,39 @@ static int tarimg_sends_body(const tarimg_transfer *transfer, const char *method
 
 /* No rewind function on purpose: libcurl would send a POST again by itself when a kept connection turns out
    dead, and such a request may be billed twice. */
+/* The signature covers the body, so libcurl must have all of it; a connection of its own keeps libcurl from sending it
+   twice. */
+static unsigned tarimg_set_signing(tarimg_transfer *transfer) {
+#if LIBCURL_VERSION_NUM >= 0x074B00
+    tarash_image_exchange *exchange = &transfer->exchange;
+    tarimg_arena *arena = &exchange->arena;
+    size_t size = (size_t)transfer->body.size, written = 0, at = 0;
+    char *body = transfer->body.size < SIZE_MAX ? (char *)tarimg_take(arena, size + 1) : NULL;
+    const char *provider = tarimg_format(arena, "aws:amz:%s:%s", exchange->aws_region, exchange->aws_service);
+    const char *key = exchange->link->key, *secret = strchr(key, ':') + 1;
+    const char *id = tarimg_copy_bytes(arena, key, (size_t)(secret - 1 - key));
+    unsigned bad = 0;
+    secret = tarimg_copy_bytes(arena, secret, strcspn(secret, ":"));
+    if (!body || !provider || !id || !secret) return 1;
+    while (at < size && tarimg_body_read(&transfer->body, body + at, size - at, &written) && written)
+        at += written;
+    if (at < size) {
+        tarimg_break(transfer, TARASH_IMAGE_ERROR_IO,
+                     "an input image's file could not be read, or has changed");
+        return 1;
+    }
+    bad |= (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
+    bad |= (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
+    bad |= (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, body);
+    bad |= (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_AWS_SIGV4, provider);
+    bad |= (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_USERNAME, id);
+    return bad | (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_PASSWORD, secret);
+#else
+    (void)transfer;
+    return 1;
+#endif
+}
+
 static unsigned tarimg_set_method(tarimg_transfer *transfer, const char *method) {
     CURL *easy = transfer->easy;
     unsigned bad = 0;
@@ -8801,6 +9487,7 @@ static unsigned tarimg_set_method(tarimg_transfer *transfer, const char *method)
         return bad;
     }
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    if (transfer->exchange.aws_region) return bad | tarimg_set_signing(transfer);
     /* Nothing to rewind would let libcurl send it again, too. */
     if (transfer->body.size == 0) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body.size);
@@ -8917,6 +9604,11 @@ static void tarimg_read_reply(tarimg_transfer *transfer) {
         (void)tarimg_read_error(exchange, transfer->plain);
         error->delivery = tarimg_delivery_of_status(exchange->status);
         error->retry_after_ms = tarimg_reply_delay(transfer);
+        if (!exchange->is_download && exchange->link->adapter->error_fn) {
+            exchange->link->adapter->error_fn(exchange);
+            if (error->retry_after_ms < 0 || error->retry_after_ms > TARIMG_MAX_RETRY_AFTER_MS)
+                error->retry_after_ms = TARIMG_MAX_RETRY_AFTER_MS;
+        }
         return;
     }
     error->delivery = TARASH_IMAGE_DELIVERY_UNKNOWN; /* of a reply that turns out unreadable */
@@ -9211,7 +9903,10 @@ static void tarimg_task_call(tarimg_task *task) {
     }
     url = tarimg_phase_url(task) ? tarimg_phase_url(task)
                                  : tarimg_join_url(&exchange->arena, link->base_url, exchange->path);
-    if (!url || !tarimg_transfer_start(transfer, url))
+    if (url && tarimg_transfer_start(transfer, url)) return;
+    if (transfer->broken != TARASH_IMAGE_OK)
+        tarimg_task_refuse(task, transfer->broken, transfer->reason);
+    else
         tarimg_task_refuse(task, TARASH_IMAGE_ERROR_OUT_OF_MEMORY, "out of memory");
 }
 
@@ -9302,7 +9997,7 @@ static int tarimg_is_transient_status(int status) {
 static int tarimg_advised(const tarimg_task *task) {
     const char *word =
         task->transfer ? tarimg_reply_header(&task->transfer->exchange, "x-should-retry") : NULL;
-    if (!word) return 0;
+    if (!word) return task->transfer ? task->transfer->exchange.advice : 0;
     return tarimg_equal_nocase(word, "false") ? -1 : tarimg_equal_nocase(word, "true");
 }
 
@@ -10673,6 +11368,7 @@ static tarash_image_provider_info tarimg_row_of_provider(const tarash_image_prov
     row.key_optional = provider->key_optional;
     row.auth_header = tarimg_or(provider->auth_header, tarimg_or(row.auth_header, "Authorization"));
     row.auth_prefix = tarimg_or(provider->auth_prefix, tarimg_or(row.auth_prefix, "Bearer "));
+    row.key_hosts = provider->key_hosts;
     row.default_model = provider->default_model;
     row.config_keys = tarimg_or(provider->config_keys, row.config_keys);
     row.option_variables = NULL;
@@ -10700,6 +11396,7 @@ static void tarimg_copy_provider(tarimg_arena *arena, tarash_image_provider *cop
     copy->auth_header = tarimg_copy(arena, provider->auth_header);
     copy->auth_prefix = tarimg_copy(arena, provider->auth_prefix);
     copy->config_keys = tarimg_copy(arena, provider->config_keys);
+    copy->key_hosts = tarimg_copy(arena, provider->key_hosts);
     copy->image_paths = tarimg_copy(arena, provider->image_paths);
     caps->sizes = tarimg_copy(arena, caps->sizes);
     caps->aspect_ratios = tarimg_copy(arena, caps->aspect_ratios);
@@ -10707,6 +11404,7 @@ static void tarimg_copy_provider(tarimg_arena *arena, tarash_image_provider *cop
     caps->styles = tarimg_copy(arena, caps->styles);
     caps->backgrounds = tarimg_copy(arena, caps->backgrounds);
     caps->output_formats = tarimg_copy(arena, caps->output_formats);
+    caps->input_formats = tarimg_copy(arena, caps->input_formats);
 }
 
 /* >>public
@@ -10758,6 +11456,11 @@ TARIMG_PUBLIC const tarash_image_model_info *tarash_image_models(size_t *count) 
     return tarimg_models;
 }
 
+TARIMG_PUBLIC const tarash_image_operation_info *tarash_image_operations(size_t *count) {
+    if (count) *count = TARIMG_OPERATION_COUNT;
+    return tarimg_operations;
+}
+
 TARIMG_PUBLIC tarash_image_client *tarash_image_client_create(const tarash_image_client_desc *desc) {
     tarash_image_client_desc defaults;
     tarash_image_allocator allocator;
@@ -10794,7 +11497,7 @@ static tarash_image_result tarimg_refuse_provider(tarash_image_client *client, t
 static int tarimg_are_sane(const tarash_image_capabilities *caps) {
     return caps->max_n >= 0 && caps->max_input_images >= 0 && caps->size_multiple >= 0 &&
            caps->size_max_edge >= 0 && caps->size_max_ratio >= 0 && caps->size_min_pixels >= 0 &&
-           caps->size_max_pixels >= 0 && (unsigned)caps->mask <= 3u;
+           caps->size_max_pixels >= 0 && caps->size_min_edge >= 0 && (unsigned)caps->mask <= 3u;
 }
 
 TARIMG_PUBLIC tarash_image_result tarash_image_register_provider(tarash_image_client *client,
@@ -10841,6 +11544,87 @@ TARIMG_PUBLIC tarash_image_result tarash_image_register_provider(tarash_image_cl
     }
     registered->next = client->registered;
     client->registered = registered;
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_refuse_mapping(tarash_image_client *client, const char *why) {
+    tarimg_log(client, NULL, TARASH_IMAGE_LOG_ERROR, "register_field_mapping: %s", why);
+    return TARASH_IMAGE_ERROR_VALIDATION;
+}
+
+/* Is a body field written as the standard field at hand can be? */
+static int tarimg_is_target(uint32_t field, const char *target, size_t size) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    size_t i = 0;
+    while (i < size && strchr(plain, target[i])) i++;
+    if (i == size) return size == 0 || (target[0] != '.' && target[size - 1] != '.');
+    if (i == 0) return 0;
+    if (field == TARASH_IMAGE_FIELD_SIZE) {
+        if (size - i == 2 && memcmp(target + i, "{}", 2) == 0) return 1;
+        return target[i] == '+' && tarimg_is_target(0, target + i + 1, size - i - 1) && i + 1 < size;
+    }
+    if (field != TARASH_IMAGE_FIELD_IMAGES || size - i < 2 || memcmp(target + i, "[]", 2) != 0) return 0;
+    return size - i == 2 ||
+           (target[i + 2] == '.' && i + 3 < size && tarimg_is_target(0, target + i + 3, size - i - 3));
+}
+
+/* What is wrong with a mapping's list, or NULL. */
+static const char *tarimg_mapping_problem(const char *fields) {
+    const char *item;
+    size_t size;
+    if (!tarimg_is_set(fields)) return "fields: is missing";
+    while (tarimg_next_item(&fields, &item, &size)) {
+        const char *equals = (const char *)memchr(item, '=', size);
+        size_t name_size = equals ? (size_t)(equals - item) : size;
+        uint32_t field = tarimg_mappable_field(item, name_size);
+        if (!field) return "fields: has an entry whose first part is no standard field";
+        if (equals && !tarimg_is_target(field, equals + 1, size - name_size - 1))
+            return "fields: has a body field that can't be read (name, name[], name[].key, name{} or "
+                   "name+name)";
+    }
+    return NULL;
+}
+
+static int tarimg_same_mapping(const tarash_image_field_mapping *a, const tarash_image_field_mapping *b) {
+    return tarimg_equal_nocase(a->provider, b->provider) && tarimg_equal(a->model_prefix, b->model_prefix);
+}
+
+TARIMG_PUBLIC tarash_image_result
+tarash_image_register_field_mapping(tarash_image_client *client, const tarash_image_field_mapping *mapping) {
+    tarimg_registered_mapping *registered, **place;
+    const tarash_image_provider *custom = NULL;
+    const char *problem;
+    const tarimg_value *constants;
+    if (!client || !mapping) return TARASH_IMAGE_ERROR_VALIDATION;
+    if (!tarimg_is_set(mapping->provider) || !tarimg_row_of(client, mapping->provider, &custom))
+        return tarimg_refuse_mapping(client, "provider: is missing or not known");
+    problem = tarimg_mapping_problem(mapping->fields);
+    if (problem) return tarimg_refuse_mapping(client, problem);
+    registered = (tarimg_registered_mapping *)tarimg_take(&client->arena, sizeof *registered);
+    if (registered) {
+        registered->mapping.provider = tarimg_copy(&client->arena, mapping->provider);
+        registered->mapping.model_prefix =
+            tarimg_copy(&client->arena, mapping->model_prefix ? mapping->model_prefix : "");
+        registered->mapping.fields = tarimg_copy(&client->arena, mapping->fields);
+        registered->mapping.constants = tarimg_copy(&client->arena, mapping->constants);
+    }
+    constants = mapping->constants
+                    ? tarimg_parse_json(&client->arena, mapping->constants, strlen(mapping->constants),
+                                        client->limits.max_json_depth)
+                    : NULL;
+    if (client->arena.failed) {
+        client->arena.failed = 0;
+        return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
+    }
+    if (mapping->constants && (!constants || constants->kind != TARIMG_OBJECT))
+        return tarimg_refuse_mapping(client, "constants: is not a JSON object");
+    for (place = &client->mappings; *place; place = &(*place)->next) {
+        if (!tarimg_same_mapping(&(*place)->mapping, &registered->mapping)) continue;
+        *place = (*place)->next;
+        break;
+    }
+    registered->next = client->mappings;
+    client->mappings = registered;
     return TARASH_IMAGE_OK;
 }
 
@@ -11118,7 +11902,7 @@ no_memory:
 
 /* A job with a link that belongs to no provider, for what is fetched without one. */
 static tarimg_job *tarimg_job_without_provider(tarash_image_client *client) {
-    static const tarimg_adapter none = {NULL, NULL, NULL, NULL, 0, 0};
+    static const tarimg_adapter none = {NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, NULL};
     tarimg_job *job = tarimg_job_new(client);
     if (!job) return NULL;
     job->links = (tarimg_link *)tarimg_take(&job->arena, sizeof *job->links);
@@ -11220,7 +12004,7 @@ static void tarimg_plan_headers(tarimg_buffer *out, tarash_image_exchange *excha
     tarimg_append_text(out, ",\"headers\":{");
     for (header = tarimg_exchange_headers(exchange, url); header; header = header->next) {
         int is_secret = tarimg_is_secret_name(header->name) ||
-                        (link->key && tarimg_equal_nocase(header->name, link->row->auth_header));
+                        (link->key && tarimg_equal_nocase(header->name, tarimg_auth_header(exchange)));
         tarimg_append_text(out, separator);
         tarimg_plan_pair(out, header->name, is_secret ? "[redacted]" : header->value);
         separator = ",";
@@ -11520,10 +12304,10 @@ static tarash_image_result tarimg_resume_job(tarimg_job *job, const tarash_image
     if (!tarimg_equal(link->provider, provider))
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "provider: the token is %.32s's, not %.32s's", provider, link->provider);
+    if ((result = tarimg_resolve_options(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_resolve_model(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_resolve_base_url(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_resolve_key(job, link)) != TARASH_IMAGE_OK) return result;
-    if ((result = tarimg_resolve_options(job, link)) != TARASH_IMAGE_OK) return result;
     link->secrets = job->secrets;
     link->per_call = 1;
     link->max_depth = job->client->limits.max_json_depth;
