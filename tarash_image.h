@@ -7317,6 +7317,7 @@ typedef struct tarimg_transfer {
     int is_proxied;     /* of a download */
     int is_public_only; /* the address must not be private */
     int was_refused;    /* it was */
+    int send_count;     /* how often libcurl set about sending the request */
     int64_t started;
 } tarimg_transfer;
 
@@ -9475,6 +9476,35 @@ static unsigned tarimg_set_signing(tarimg_transfer *transfer) {
 #endif
 }
 
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* libcurl sends a request again by itself where a kept connection turns out dead. That may be billed twice. */
+static int tarimg_on_send(void *user_data, char *address, char *own_address, int port, int own_port) {
+    tarimg_transfer *transfer = (tarimg_transfer *)user_data;
+    (void)address;
+    (void)own_address;
+    (void)port;
+    (void)own_port;
+    return ++transfer->send_count == 1 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+#endif
+
+/* A body that is text alone goes out together with the head, where libcurl lets itself be kept from sending both again
+   (a body that comes from a read callback can't be rewound). 0: it must be read. */
+static int tarimg_set_text_body(tarimg_transfer *transfer) {
+#if LIBCURL_VERSION_NUM >= 0x075000
+    const tarimg_segment *text = transfer->body.first;
+    CURL *easy = transfer->easy;
+    if (!text || text->next || text->input) return 0;
+    if (curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, tarimg_on_send) != CURLE_OK) return 0;
+    return curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)text->size) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_POSTFIELDS, text->text) == CURLE_OK;
+#else
+    (void)transfer;
+    return 0;
+#endif
+}
+
 static unsigned tarimg_set_method(tarimg_transfer *transfer, const char *method) {
     CURL *easy = transfer->easy;
     unsigned bad = 0;
@@ -9488,13 +9518,13 @@ static unsigned tarimg_set_method(tarimg_transfer *transfer, const char *method)
     }
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_POST, 1L);
     if (transfer->exchange.aws_region) return bad | tarimg_set_signing(transfer);
+    if (!tarimg_equal(method, "POST")) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+    if (tarimg_set_text_body(transfer)) return bad;
     /* Nothing to rewind would let libcurl send it again, too. */
     if (transfer->body.size == 0) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body.size);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_READFUNCTION, tarimg_on_read);
-    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
-    if (!tarimg_equal(method, "POST")) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
-    return bad;
+    return bad | (unsigned)curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
 }
 
 /* Begins the exchange's request at `url`; 0 = memory ran out. */
@@ -9538,6 +9568,7 @@ static int tarimg_has_sent(tarimg_transfer *transfer) {
     long request = 0, tunnel = 0;
     /* What a proxy refused was the tunnel, not the request. */
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &tunnel);
+    if (transfer->send_count > 1) return 1;
     if (tunnel && (tunnel < 200 || tunnel > 299)) return 0;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_REQUEST_SIZE, &request);
     return request > 0;
@@ -9575,6 +9606,7 @@ static const char *tarimg_reply_request_id(const tarash_image_exchange *exchange
 static void tarimg_read_curl_failure(tarimg_transfer *transfer, CURLcode code) {
     tarash_image_error *error = &transfer->exchange.error;
     const char *detail = transfer->curl_error[0] ? transfer->curl_error : curl_easy_strerror(code);
+    if (transfer->send_count > 1) detail = "the connection broke before an answer came";
     error->curl_code = (int)code;
     error->delivery =
         tarimg_has_sent(transfer) ? TARASH_IMAGE_DELIVERY_UNKNOWN : TARASH_IMAGE_DELIVERY_NOT_SENT;
