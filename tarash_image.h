@@ -5465,6 +5465,11 @@ static tarash_image_result tarimg_use_signing_key(tarash_image_exchange *exchang
 #endif
 }
 
+static int tarimg_is_unreserved(char c) {
+    return tarimg_is_digit(c) || (tarimg_lower(c) >= 'a' && tarimg_lower(c) <= 'z') ||
+           strchr("-._~", c) != NULL;
+}
+
 /* Text as part of a URL's path or query: what is not unreserved, nor in `kept`, becomes %XX. */
 static const char *tarimg_encode_path(tarimg_arena *arena, const char *text, const char *kept) {
     static const char hex[] = "0123456789ABCDEF";
@@ -5474,10 +5479,7 @@ static const char *tarimg_encode_path(tarimg_arena *arena, const char *text, con
     encoded = out = (char *)tarimg_take(arena, size + 1);
     for (; encoded && *text; text++) {
         unsigned char c = (unsigned char)*text;
-        int is_unreserved = tarimg_is_digit(*text) ||
-                            (tarimg_lower(*text) >= 'a' && tarimg_lower(*text) <= 'z') ||
-                            strchr("-._~", *text) || strchr(kept, *text);
-        if (is_unreserved) {
+        if (tarimg_is_unreserved(*text) || strchr(kept, *text)) {
             *out++ = *text;
             continue;
         }
@@ -7182,11 +7184,15 @@ static const tarash_image_provider_info *tarimg_row_of_adapter(const tarimg_adap
     return NULL;
 }
 
-static const tarash_image_operation_info *tarimg_find_operation(const char *provider, const char *operation) {
+/* By the operation's name or, with that NULL, by the provider's word for it. */
+static const tarash_image_operation_info *tarimg_find_operation(const char *provider, const char *operation,
+                                                                const char *call) {
     size_t i;
     for (i = 0; i < TARIMG_OPERATION_COUNT; i++) {
         const tarash_image_operation_info *info = &tarimg_operations[i];
-        if (tarimg_equal(info->provider, provider) && tarimg_equal(info->operation, operation)) return info;
+        if (!tarimg_equal(info->provider, provider)) continue;
+        if (tarimg_equal(info->operation, operation) || (!operation && tarimg_equal(info->call, call)))
+            return info;
     }
     return NULL;
 }
@@ -8126,7 +8132,7 @@ static tarash_image_result tarimg_resolve_operation(tarimg_job *job, tarimg_link
     const tarash_image_provider_info *protocol = tarimg_row_of_adapter(link->adapter);
     const char *wanted = tarimg_option(link, "operation");
     if (!wanted || !protocol || link->adapter->answer_fn) return TARASH_IMAGE_OK;
-    link->operation = tarimg_find_operation(protocol->name, wanted);
+    link->operation = tarimg_find_operation(protocol->name, wanted, NULL);
     if (link->operation || tarimg_equal(wanted, "generate")) return TARASH_IMAGE_OK;
     return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_UNSUPPORTED,
                             "provider_config.operation: %s has no \"%.64s\" (it has: %s)", link->provider,
@@ -8193,6 +8199,7 @@ static tarash_image_result tarimg_resolve_mapping(tarimg_job *job, tarimg_link *
 
 static tarash_image_result tarimg_resolve_model(tarimg_job *job, tarimg_link *link) {
     const char *chosen;
+    const tarash_image_provider_info *protocol;
     tarash_image_result result = tarimg_resolve_operation(job, link);
     if (result != TARASH_IMAGE_OK) return result;
     link->model = link->config.model ? link->config.model : link->row->default_model;
@@ -8202,6 +8209,10 @@ static tarash_image_result tarimg_resolve_model(tarimg_job *job, tarimg_link *li
     link->has_mask = tarimg_has_mask(&job->request);
     chosen = link->adapter->model_fn ? link->adapter->model_fn(link) : NULL;
     if (chosen) link->model = chosen;
+    protocol = tarimg_row_of_adapter(link->adapter);
+    /* Some models are what others call an operation. */
+    if (!link->operation && protocol && !tarimg_option(link, "operation"))
+        link->operation = tarimg_find_operation(protocol->name, NULL, link->model);
     link->caps = link->operation && link->operation->capabilities ? link->operation->capabilities
                                                                   : tarimg_find_caps(link->row, link->model);
     return tarimg_resolve_mapping(job, link);
@@ -8574,7 +8585,7 @@ static tarash_image_result tarimg_check_signing(tarash_image_exchange *exchange)
     const char *c;
     if (!url || !tarimg_split_url(url, &parts) || version >= 0x080E00) return TARASH_IMAGE_OK;
     for (c = parts.rest; *c && *c != '?'; c++) {
-        if (version >= 0x075700 && *c != '%' && *c != ':') continue;
+        if (version >= 0x075700 && (*c == '/' || tarimg_is_unreserved(*c))) continue;
         return tarimg_fail(
             exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
             tarimg_format(&exchange->arena,
