@@ -8580,10 +8580,12 @@ static tarash_image_result tarimg_check_signing(tarash_image_exchange *exchange)
     const char *url = exchange->aws_region
                           ? tarimg_join_url(&exchange->arena, exchange->link->base_url, exchange->path)
                           : NULL;
-    unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+    unsigned version;
     tarimg_url parts;
     const char *c;
-    if (!url || !tarimg_split_url(url, &parts) || version >= 0x080E00) return TARASH_IMAGE_OK;
+    if (!url || !tarimg_split_url(url, &parts)) return TARASH_IMAGE_OK;
+    version = curl_version_info(CURLVERSION_NOW)->version_num;
+    if (version >= 0x080E00) return TARASH_IMAGE_OK;
     for (c = parts.rest; *c && *c != '?'; c++) {
         if (version >= 0x075700 && (*c == '/' || tarimg_is_unreserved(*c))) continue;
         return tarimg_fail(
