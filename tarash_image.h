@@ -1546,6 +1546,28 @@ static size_t tarimg_put_utf8(uint32_t point, char *out) {
 }
 
 /* Appends text with every byte that is not UTF-8 replaced by U+FFFD. */
+/* Makes a text that others wrote fit to be shown: whole UTF-8 characters, no control characters. */
+static void tarimg_clean_text(char *text) {
+    char *out = text;
+    size_t size = strlen(text);
+    while (size) {
+        size_t length = tarimg_utf8_length(text, size);
+        if (!length) {
+            *out = '?';
+            length = 1;
+        } else if (length == 1 && ((unsigned char)*text < 0x20 || *text == 0x7F))
+            *out = ' ';
+        else {
+            memmove(out, text, length);
+            out += length - 1;
+        }
+        out++;
+        text += length;
+        size -= length;
+    }
+    *out = '\0';
+}
+
 static void tarimg_append_utf8(tarimg_buffer *buffer, const char *text, size_t size) {
     while (size) {
         size_t length = tarimg_utf8_length(text, size);
@@ -2533,6 +2555,8 @@ typedef struct tarimg_reader {
     const char
         *image_paths; /* comma-separated; after a '?' only a data: URL is an image, anything else a text */
     int is_url_place; /* the string being read stands at such a place */
+    const char *echo_path; /* a member that repeats the request; its long texts are cut, or NULL */
+    int is_echo;           /* the string being read is in there */
     const tarimg_payload_target *target;
     tarimg_base64 base64;
     size_t payload;
@@ -2604,6 +2628,17 @@ static int tarimg_at_image_path(tarimg_reader *reader) {
         if (tarimg_path_matches(path + reader->is_url_place, size - (size_t)reader->is_url_place,
                                 reader->parent, reader->name))
             return 1;
+    }
+    return 0;
+}
+
+/* Is the value about to be read part of what repeats the request? */
+static int tarimg_in_echo(const tarimg_reader *reader) {
+    const char *name = reader->name;
+    const tarimg_value *parent = reader->parent;
+    if (!reader->echo_path) return 0;
+    for (; parent; name = parent->name, parent = parent->parent) {
+        if (tarimg_path_matches(reader->echo_path, strlen(reader->echo_path), parent, name)) return 1;
     }
     return 0;
 }
@@ -2781,6 +2816,15 @@ static int tarimg_probe(tarimg_reader *reader, int at_end) {
     return tarimg_payload_text(reader, text + skip, size - skip);
 }
 
+#define TARIMG_ECHO_SIZE 1024 /* what is kept of a text that only repeats the request */
+
+/* How much of a piece of the current string is kept; 0 = nothing. */
+static int tarimg_keeps(const tarimg_reader *reader, size_t *size) {
+    size_t room = reader->scratch.size < TARIMG_ECHO_SIZE ? TARIMG_ECHO_SIZE - reader->scratch.size : 0;
+    if (reader->is_echo && *size > room) *size = room;
+    return *size > 0;
+}
+
 /* A piece of the current string, unescaped. */
 static int tarimg_string_piece(tarimg_reader *reader, const char *text, size_t size) {
     /* One character at a time until it is known what the string is, so that its cutting makes no difference.
@@ -2791,6 +2835,7 @@ static int tarimg_string_piece(tarimg_reader *reader, const char *text, size_t s
         if (!tarimg_probe(reader, 0)) return 0;
     }
     if (reader->state == TARIMG_IN_PAYLOAD) return tarimg_payload_text(reader, text, size);
+    if (!tarimg_keeps(reader, &size)) return 1;
     tarimg_append(&reader->scratch, text, size);
     return tarimg_reader_memory(reader);
 }
@@ -2967,6 +3012,7 @@ static const char *tarimg_read_word(tarimg_reader *reader, const char *text, con
 }
 
 static void tarimg_begin_string(tarimg_reader *reader, tarimg_reader_state state) {
+    reader->is_echo = 0;
     reader->scratch.size = 0;
     if (reader->scratch.data) reader->scratch.data[0] = '\0';
     reader->escape = 0;
@@ -2979,6 +3025,7 @@ static int tarimg_begin_value(tarimg_reader *reader, char c) {
     if (c == '[') return tarimg_reader_open(reader, TARIMG_ARRAY);
     if (c == '"') {
         tarimg_begin_string(reader, tarimg_at_image_path(reader) ? TARIMG_IN_PROBE : TARIMG_IN_STRING);
+        reader->is_echo = tarimg_in_echo(reader);
         return 1;
     }
     if (!tarimg_is_word_char(c))
@@ -4736,23 +4783,40 @@ static int tarimg_body_raw(tarimg_body *body, unsigned char *out, size_t size) {
     return 1;
 }
 
-#define TARIMG_ENCODE_CHUNK 3072 /* a multiple of three */
+#define TARIMG_ENCODE_SLACK 64 /* what the widest encoder writes at once, and more */
 
-/* Base64 of the current image into `out`; the last characters that don't fit wait in `pending`. */
-static int tarimg_body_encode(tarimg_body *body, char *out, size_t capacity, size_t *written) {
-    unsigned char raw[TARIMG_ENCODE_CHUNK];
-    size_t left = body->segment->input->size - body->offset, size;
-    size = capacity / 4 * 3;
-    if (size == 0) size = 3;
-    if (size > sizeof raw) size = sizeof raw;
-    if (size > left) size = left;
+/* How many bytes are encoded into a room at once: whole groups, unless the image ends. */
+static size_t tarimg_encode_size(size_t capacity, size_t left) {
+    size_t size =
+        capacity > 2 * TARIMG_ENCODE_SLACK ? (capacity - TARIMG_ENCODE_SLACK) / 4 * 3 : capacity / 4 * 3;
+    return size < left ? size : left;
+}
+
+/* The last characters of a room that is too small for a group wait in `pending`. */
+static int tarimg_body_encode_group(tarimg_body *body, size_t left) {
+    unsigned char raw[3];
+    size_t size = left < 3 ? left : 3;
     if (!tarimg_body_raw(body, raw, size)) return 0;
-    if (capacity >= 4)
-        *written = tarimg_base64_encode(raw, size, out);
-    else {
-        body->pending_size = tarimg_base64_encode(raw, size, body->pending);
-        body->pending_offset = 0;
+    body->pending_size = tarimg_base64_encode(raw, size, body->pending);
+    body->pending_offset = 0;
+    return 1;
+}
+
+/* Base64 of the current image into `out`: from where it stands in memory, or from a file's bytes that are read into the
+   room's end, which the text reaches only when they have been used. */
+static int tarimg_body_encode(tarimg_body *body, char *out, size_t capacity, size_t *written) {
+    const tarimg_input *input = body->segment->input;
+    size_t left = input->size - body->offset, size = tarimg_encode_size(capacity, left);
+    unsigned char small[TARIMG_ENCODE_SLACK * 2];
+    unsigned char *raw = capacity > sizeof small ? (unsigned char *)out + (capacity - size) : small;
+    if (capacity < 4) return tarimg_body_encode_group(body, left);
+    if (input->data) {
+        *written = tarimg_base64_encode(input->data + body->offset, size, out);
+        body->offset += size;
+        return 1;
     }
+    if (!tarimg_body_raw(body, raw, size)) return 0;
+    *written = tarimg_base64_encode(raw, size, out);
     return 1;
 }
 
@@ -5294,8 +5358,9 @@ struct tarash_image_exchange {
     tarimg_value *body; /* an object; NULL = none */
     int is_form;        /* multipart instead of JSON */
     const char *image_paths;
-    int holds_images; /* which of a reply's images count shows at its end: a sink sees them then */
-    int wants_bytes;  /* an input that is a URL must be downloaded first */
+    const char *echo_path; /* a member of the reply that repeats the request, with its images, or NULL */
+    int holds_images;      /* which of a reply's images count shows at its end: a sink sees them then */
+    int wants_bytes;       /* an input that is a URL must be downloaded first */
     const char *auth_header, *auth_prefix; /* in place of the row's, or NULL */
     int is_auth_whole;                     /* the prefix is the whole value */
     const char *aws_region; /* the key is a pair that signs the request instead of going along */
@@ -5358,6 +5423,8 @@ static tarash_image_result tarimg_fail(tarash_image_exchange *exchange, tarash_i
     exchange->error.result = result;
     tarimg_copy_fixed(exchange->error.provider_code, sizeof exchange->error.provider_code, code);
     tarimg_copy_fixed(exchange->error.message, sizeof exchange->error.message, message);
+    tarimg_clean_text(exchange->error.message);
+    tarimg_clean_text(exchange->error.provider_code);
     return result;
 }
 
@@ -5598,6 +5665,14 @@ static tarash_image_result tarimg_open_payload(tarash_image_exchange *exchange, 
     return TARASH_IMAGE_OK;
 }
 
+/* What was decoded need not stand in raw_response. */
+static void tarimg_value_to_payload(tarimg_value *value, size_t index, size_t size) {
+    value->kind = TARIMG_PAYLOAD;
+    value->text = NULL;
+    value->index = index;
+    value->size = size;
+}
+
 /* A data: URL at a place where the reader didn't expect one. */
 static int tarimg_add_data_url(tarash_image_exchange *exchange, const tarimg_value *value,
                                tarimg_found *found) {
@@ -5616,6 +5691,7 @@ static int tarimg_add_data_url(tarash_image_exchange *exchange, const tarimg_val
     *exchange->payloads[index] = decoded;
     found->is_payload = 1;
     found->payload = index;
+    tarimg_value_to_payload((tarimg_value *)(uintptr_t)value, index, decoded.fill);
     return 1;
 }
 
@@ -6063,8 +6139,24 @@ static int tarimg_quality_rank(const char *word, size_t size) {
     static const struct {
         const char *word;
         int rank;
-    } ladder[] = {{"low", 1},  {"draft", 1}, {"standard", 2}, {"medium", 2}, {"hd", 3},
-                  {"high", 3}, {"xhigh", 4}, {"max", 5},      {"ultra", 5}};
+    } ladder[] = {{"low", 1},
+                  {"draft", 1},
+                  {"standard", 2},
+                  {"medium", 2},
+                  {"hd", 3},
+                  {"high", 3},
+                  {"xhigh", 4},
+                  {"max", 5},
+                  {"ultra", 5},
+                  {"very_low", 1},
+                  /* resolutions and speeds, where a model has those instead */
+                  {"0.5k", 1},
+                  {"1k", 2},
+                  {"2k", 3},
+                  {"4k", 5},
+                  {"turbo", 1},
+                  {"balanced", 2},
+                  {"quality", 3}};
     size_t i;
     for (i = 0; i < sizeof ladder / sizeof ladder[0]; i++) {
         if (strlen(ladder[i].word) == size && tarimg_equal_bytes_nocase(ladder[i].word, word, size))
@@ -6116,6 +6208,12 @@ static const char *tarimg_adapt_word(tarimg_link *link, const char *field, const
     if (tarimg_equal(asked, "auto")) return NULL;
     tarimg_warn(link, field, asked, NULL, "this model doesn't take that value");
     return NULL;
+}
+
+/* One format, two spellings: the list's own, else the standard's. */
+static const char *tarimg_adapt_jpeg(const char *asked, const char *list) {
+    if (!asked || !tarimg_in_list("jpg,jpeg", asked)) return asked;
+    return list && tarimg_in_list(list, "jpg") && !tarimg_in_list(list, "jpeg") ? "jpg" : "jpeg";
 }
 
 /* Fields that a provider lacks altogether. */
@@ -6246,8 +6344,7 @@ static void tarimg_adapt(tarimg_link *link) {
     tarimg_adapt_roles(link);
     request->style = tarimg_adapt_word(link, "style", request->style, caps->styles);
     request->background = tarimg_adapt_word(link, "background", request->background, caps->backgrounds);
-    if (request->output_format && tarimg_equal_nocase(request->output_format, "jpg"))
-        request->output_format = "jpeg";
+    request->output_format = tarimg_adapt_jpeg(request->output_format, caps->output_formats);
     request->output_format =
         tarimg_adapt_word(link, "output_format", request->output_format, caps->output_formats);
     tarimg_adapt_format(link);
@@ -7351,6 +7448,7 @@ typedef struct tarimg_job {
     struct tarash_image_client *client;
     uint32_t id;
     int has_ended, is_running, cancel_requested, was_cancelled;
+    int told_refusal;    /* of this attempt: a warning says that images were kept back */
     int is_awaited;      /* by a blocking call */
     int has_final_event; /* not yet dispatched */
     tarimg_arena arena;  /* configs, request, adapted requests: wiped at the end */
@@ -7532,11 +7630,12 @@ static tarash_image_result tarimg_set_error(tarash_image_error *error, tarash_im
                                             const char *format, ...) TARIMG_PRINTF(3, 4);
 static tarash_image_result tarimg_set_error(tarash_image_error *error, tarash_image_result result,
                                             const char *format, ...) {
-    char message[sizeof error->message];
+    char message[sizeof error->message + 4]; /* a character that is cut is cut beyond the message's end */
     va_list arguments;
     va_start(arguments, format);
     (void)vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
+    tarimg_clean_text(message);
     error->result = result;
     tarimg_copy_fixed(error->message, sizeof error->message, message);
     return result;
@@ -7994,6 +8093,23 @@ static void tarimg_add_secret(tarimg_job *job, const char *text) {
     if (secret->text) job->secrets = secret;
 }
 
+/* A key, without the line end of the file that it was read from; each part of one that has parts, and its form in
+   HTTP Basic, is as secret as the whole. */
+static void tarimg_add_key_secrets(tarimg_job *job, const char *given) {
+    size_t size = given ? strlen(given) : 0;
+    const char *key, *part, *end;
+    while (size && tarimg_is_space(given[size - 1])) size--;
+    key = size ? tarimg_copy_bytes(&job->arena, given, size) : NULL;
+    if (!key) return;
+    tarimg_add_secret(job, key);
+    if (!strchr(key, ':')) return;
+    tarimg_add_secret(job, tarimg_base64_text(&job->arena, key));
+    for (part = key; part; part = end ? end + 1 : NULL) {
+        end = strchr(part, ':');
+        if (part != key) tarimg_add_secret(job, tarimg_copy_bytes(&job->arena, part, strcspn(part, ":")));
+    }
+}
+
 static int tarimg_is_secret_name(const char *name) {
     static const char *const parts[] = {"key", "token", "secret", "auth", "password", "cookie", "credential"};
     size_t i;
@@ -8257,18 +8373,6 @@ static const char *tarimg_key_of_environment(tarimg_arena *arena, const char *va
         if (joined && *joined) return joined;
     }
     return NULL;
-}
-
-/* A key that has parts: each of them, and its form in HTTP Basic, is as secret as the whole. */
-static void tarimg_add_key_secrets(tarimg_job *job, const char *key) {
-    const char *part = key, *end;
-    tarimg_add_secret(job, key);
-    if (!strchr(key, ':')) return;
-    tarimg_add_secret(job, tarimg_base64_text(&job->arena, key));
-    for (; part; part = end ? end + 1 : NULL) {
-        end = strchr(part, ':');
-        if (part != key) tarimg_add_secret(job, tarimg_copy_bytes(&job->arena, part, strcspn(part, ":")));
-    }
 }
 
 static tarash_image_result tarimg_resolve_key(tarimg_job *job, tarimg_link *link) {
@@ -8926,6 +9030,7 @@ static tarash_image_result tarimg_resolve_chain(tarimg_job *job, const tarash_im
     job->link_count = count;
     for (i = 0; i < job->link_count; i++) {
         tarimg_link *link = &job->links[i];
+        tarimg_add_key_secrets(job, configs[i]->api_key);
         result = tarimg_check_config(job, configs[i]);
         if (result == TARASH_IMAGE_OK) {
             tarimg_copy_config(job, link, configs[i]);
@@ -8949,6 +9054,8 @@ static tarash_image_result tarimg_job_prepare(tarimg_job *job, const tarash_imag
     if (!request) return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "request: is NULL");
     job->request.on_progress = request->on_progress;
     job->request.user_data = request->user_data;
+    /* A key that stands in a wrong field is not told either. */
+    tarimg_add_key_secrets(job, config->api_key);
     if ((result = tarimg_check_request(job->client, &job->error, request)) != TARASH_IMAGE_OK) return result;
     tarimg_copy_request(job, request);
     if ((result = tarimg_check_text(&job->error, "extra_params", request->extra_params)) != TARASH_IMAGE_OK)
@@ -9006,6 +9113,7 @@ static void tarimg_start_reader(tarimg_transfer *transfer, int wants_images) {
     transfer->target.context = transfer;
     tarimg_reader_init(&transfer->reader, &exchange->reply_arena, transfer->client->limits.max_json_depth,
                        exchange->image_paths, wants_images ? &transfer->target : NULL);
+    transfer->reader.echo_path = exchange->echo_path;
     transfer->has_reader = 1;
 }
 
@@ -9732,7 +9840,6 @@ static void tarimg_transfer_finish(tarimg_transfer *transfer, CURLcode code) {
 
 static void tarimg_queue_event(tarimg_job *job, tarimg_event *event) {
     tarash_image_client *client = job->client;
-    tarimg_link *link = &job->links[job->current < job->link_count ? job->current : 0];
     tarash_image_update *update = &event->update;
     event->job_id = job->id;
     job->bytes_told = job->bytes_received;
@@ -9743,6 +9850,7 @@ static void tarimg_queue_event(tarimg_job *job, tarimg_event *event) {
     update->bytes_received = job->bytes_received;
     update->attempt = (int)job->current + 1;
     if (job->link_count) {
+        const tarimg_link *link = &job->links[job->current < job->link_count ? job->current : 0];
         update->provider = link->provider;
         update->model = link->model;
     }
@@ -10411,11 +10519,13 @@ static void tarimg_call_succeeded(tarimg_task *task) {
         tarimg_task_fail(task, &exchange->error);
         return;
     }
-    if (exchange->refused_count)
+    if (exchange->refused_count) {
+        task->job->told_refusal = 1;
         tarimg_late_note(
             task->job, "n", tarimg_format(&task->job->storage->arena, "%d", task->count),
             tarimg_format(&task->job->storage->arena, "%llu", (unsigned long long)exchange->found_count),
             TARIMG_BLOCKED);
+    }
     result = tarimg_absorb_images(task);
     if (result == TARASH_IMAGE_OK)
         tarimg_task_end(task, TARIMG_TASK_DONE);
@@ -10563,7 +10673,7 @@ static void tarimg_attempt_init(tarimg_job *job) {
     job->raw.size = job->metadata.size = 0;
     job->raw_count = 0;
     job->provider_request_id = NULL;
-    job->http_status = 0;
+    job->http_status = job->told_refusal = 0;
     job->created = 0;
     memset(&job->usage, 0, sizeof job->usage);
     tarimg_arm_deadline(job);
@@ -10767,7 +10877,7 @@ static void tarimg_note_losses(tarimg_job *job, size_t ready) {
     const tarimg_task *failure = tarimg_gravest_failure(job);
     const tarimg_link *link = &job->links[job->current];
     tarimg_arena *arena = &job->storage->arena;
-    if (!failure && ready >= (size_t)link->count) return;
+    if (!failure && (ready >= (size_t)link->count || job->told_refusal)) return;
     tarimg_late_note(job, "n", tarimg_format(arena, "%d", link->count),
                      tarimg_format(arena, "%llu", (unsigned long long)ready),
                      failure ? tarimg_format(arena, "some images did not come (%s): %s",
@@ -10957,7 +11067,7 @@ static tarimg_job *tarimg_job_new(tarash_image_client *client) {
 /* ---- jobs: the response */
 
 static const char *tarimg_keep_text(tarimg_arena *arena, const tarimg_buffer *text, int as_array) {
-    if (!text->size) return NULL;
+    if (!text->size || text->failed) return NULL;
     return as_array ? tarimg_format(arena, "[%s]", text->data)
                     : tarimg_copy_bytes(arena, text->data, text->size);
 }
@@ -11060,7 +11170,8 @@ static void tarimg_fill_response(tarimg_job *job, const tarash_image_error *erro
     tarimg_fill_warnings(job);
     tarimg_fill_attempts(job);
     response->raw_response = tarimg_keep_text(arena, &job->raw, job->raw_count > 1);
-    response->provider_metadata = job->metadata.size ? tarimg_keep_text(arena, &job->metadata, 0) : "{}";
+    response->provider_metadata = tarimg_keep_text(arena, &job->metadata, 0);
+    if (!response->provider_metadata) response->provider_metadata = "{}";
     response->job_token = job->token;
     if (error) response->error = *error;
     if (error && error->request_id[0] && !response->provider_request_id)

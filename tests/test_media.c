@@ -708,7 +708,7 @@ static const unsigned char mask_rgba[] = {255, 255, 255, 255, 0,   0,   0,   255
                                           128, 128, 127, 127, 127, 255, 255, 255, 255, 127};
 
 static tarimg_mask new_mask(const unsigned char *pixels, int channels, tarash_image_mask_polarity polarity) {
-    tarimg_mask mask;
+    tarimg_mask mask = {0};
     mask.pixels = pixels;
     mask.width = 5;
     mask.height = 1;
