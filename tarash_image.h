@@ -4645,7 +4645,7 @@ static int tarimg_parse_date(const char *text, int64_t *out) {
 /* "2026-04-07T12:00:00Z", decimals and other zones' suffixes ignored, in seconds since 1970. */
 static int tarimg_parse_timestamp(const char *text, int64_t *out) {
     int64_t year, month, day, time_of_day;
-    if (strlen(text) < 19 || text[4] != '-' || text[7] != '-' || text[10] != 'T') return 0;
+    if (strlen(text) < 19 || text[4] != '-' || text[7] != '-' || !strchr("Tt ", text[10])) return 0;
     if (!tarimg_parse_integer(text, 4, &year) || !tarimg_parse_integer(text + 5, 2, &month)) return 0;
     if (!tarimg_parse_integer(text + 8, 2, &day) || !tarimg_clock_time(text + 11, 8, &time_of_day)) return 0;
     if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31) return 0;
@@ -8803,6 +8803,20 @@ static void tarimg_flush_text(tarimg_renderer *renderer, tarimg_buffer *text) {
     text->size = 0;
 }
 
+/* A JSON string of a text without its secrets. */
+static void tarimg_write_redacted(tarimg_buffer *out, const tarimg_secret *secrets, const char *text) {
+    tarimg_buffer copy;
+    tarimg_buffer_init(&copy, out->allocator, 0);
+    tarimg_append_text(&copy, text);
+    if (copy.failed)
+        out->failed = 1;
+    else {
+        tarimg_redact_text(secrets, copy.data);
+        tarimg_write_string(out, copy.data, copy.size);
+    }
+    tarimg_buffer_free(&copy);
+}
+
 static void tarimg_describe_image(tarimg_buffer *out, const tarimg_input *input) {
     char text[160];
     const char *type = input->mime_type ? input->mime_type : "application/octet-stream";
@@ -8815,7 +8829,10 @@ static void tarimg_render_input(void *context, tarimg_buffer *out, const tarimg_
     tarimg_renderer *renderer = (tarimg_renderer *)context;
     const tarimg_input *input = tarimg_input_of(renderer->link, value);
     if (!tarimg_input_has_bytes(input)) {
-        tarimg_write_string(out, input->url, strlen(input->url));
+        if (renderer->body)
+            tarimg_write_string(out, input->url, strlen(input->url));
+        else
+            tarimg_write_redacted(out, renderer->link->secrets, input->url);
         return;
     }
     if (!renderer->body) {
@@ -9018,7 +9035,8 @@ static tarash_image_result tarimg_name_link(tarimg_job *job, size_t index, const
                             link->provider ? ")" : "", message);
 }
 
-static tarash_image_result tarimg_resolve_chain(tarimg_job *job, const tarash_image_config *config) {
+static tarash_image_result tarimg_resolve_chain(tarimg_job *job, const tarash_image_config *config,
+                                                const tarimg_value *extra) {
     const tarash_image_config *configs[TARIMG_MAX_LINKS];
     size_t parents[TARIMG_MAX_LINKS], count = 0, i;
     tarash_image_result result;
@@ -9034,6 +9052,7 @@ static tarash_image_result tarimg_resolve_chain(tarimg_job *job, const tarash_im
         result = tarimg_check_config(job, configs[i]);
         if (result == TARASH_IMAGE_OK) {
             tarimg_copy_config(job, link, configs[i]);
+            link->extra = extra;
             if (!link->config.fallback_on && i)
                 link->config.fallback_on = job->links[parents[i]].config.fallback_on;
             if (!link->config.on_unknown && i)
@@ -9063,11 +9082,8 @@ static tarash_image_result tarimg_job_prepare(tarimg_job *job, const tarash_imag
     if ((result = tarimg_parse_object(job, "extra_params", request->extra_params, &extra)) != TARASH_IMAGE_OK)
         return result;
     if ((result = tarimg_resolve_inputs(job)) != TARASH_IMAGE_OK) return result;
-    if ((result = tarimg_resolve_chain(job, config)) != TARASH_IMAGE_OK) return result;
-    for (i = 0; i < job->link_count; i++) {
-        job->links[i].extra = extra;
-        job->links[i].secrets = job->secrets;
-    }
+    if ((result = tarimg_resolve_chain(job, config, extra)) != TARASH_IMAGE_OK) return result;
+    for (i = 0; i < job->link_count; i++) job->links[i].secrets = job->secrets;
     return TARASH_IMAGE_OK;
 }
 
@@ -9752,6 +9768,8 @@ static void tarimg_read_reply(tarimg_transfer *transfer) {
     if (transfer->mode == TARIMG_REPLY_NONE) transfer->mode = tarimg_mode_of(transfer);
     if (exchange->status < 200 || exchange->status >= 300) {
         if (transfer->has_reader && tarimg_reader_finish(reader)) exchange->document = reader->root;
+        if (transfer->has_reader && reader->result == TARASH_IMAGE_ERROR_OUT_OF_MEMORY)
+            exchange->arena.failed = 1;
         tarimg_redact_value(exchange->link->secrets, exchange->document);
         tarimg_redact(exchange->link->secrets, transfer->plain, transfer->plain_size);
         (void)tarimg_read_error(exchange, transfer->plain);
@@ -12144,11 +12162,13 @@ TARIMG_PUBLIC tarash_image_result tarash_image_from_url(tarash_image_client *cli
 
 /* ---- public: plan */
 
-static void tarimg_plan_pair(tarimg_buffer *out, const char *name, const char *text) {
+/* "name":"text", without secrets. */
+static void tarimg_plan_pair(tarimg_buffer *out, const tarimg_link *link, const char *name,
+                             const char *text) {
     tarimg_write_string(out, name, strlen(name));
     tarimg_append_char(out, ':');
     if (text)
-        tarimg_write_string(out, text, strlen(text));
+        tarimg_write_redacted(out, link->secrets, text);
     else
         tarimg_append_text(out, "null");
 }
@@ -12162,7 +12182,7 @@ static void tarimg_plan_headers(tarimg_buffer *out, tarash_image_exchange *excha
         int is_secret = tarimg_is_secret_name(header->name) ||
                         (link->key && tarimg_equal_nocase(header->name, tarimg_auth_header(exchange)));
         tarimg_append_text(out, separator);
-        tarimg_plan_pair(out, header->name, is_secret ? "[redacted]" : header->value);
+        tarimg_plan_pair(out, link, header->name, is_secret ? "[redacted]" : header->value);
         separator = ",";
     }
     tarimg_append_char(out, '}');
@@ -12179,26 +12199,27 @@ static void tarimg_plan_form(tarimg_buffer *out, tarash_image_exchange *exchange
     for (part = exchange->body->first; part; part = part->next) {
         tarimg_append_text(out, separator);
         tarimg_append_char(out, '{');
-        tarimg_plan_pair(out, "name", part->name);
+        tarimg_plan_pair(out, exchange->link, "name", part->name);
         tarimg_append_char(out, ',');
         if (part->kind == TARIMG_INPUT_FILE) {
             const tarimg_input *input = tarimg_input_of(exchange->link, part);
             char size[32];
-            tarimg_plan_pair(out, "filename", input->filename);
+            tarimg_plan_pair(out, exchange->link, "filename", input->filename);
             tarimg_append_char(out, ',');
-            tarimg_plan_pair(out, "content_type", input->mime_type);
+            tarimg_plan_pair(out, exchange->link, "content_type", input->mime_type);
             (void)snprintf(size, sizeof size, ",\"bytes\":%llu", (unsigned long long)input->size);
             tarimg_append_text(out, tarimg_input_has_bytes(input) ? size : ",\"bytes\":null");
             if (!tarimg_input_has_bytes(input)) {
                 tarimg_append_char(out, ',');
-                tarimg_plan_pair(out, "fetched_from", tarimg_shown_url(&exchange->arena, input->url));
+                tarimg_plan_pair(out, exchange->link, "fetched_from",
+                                 tarimg_shown_url(&exchange->arena, input->url));
             }
         } else {
             tarimg_buffer text;
             tarimg_buffer_init(&text, exchange->allocator, 0);
             tarimg_append_part_text(&renderer, &text, part);
             if (text.failed) out->failed = 1;
-            tarimg_plan_pair(out, "value", text.data ? text.data : "");
+            tarimg_plan_pair(out, exchange->link, "value", text.data ? text.data : "");
             tarimg_buffer_free(&text);
         }
         tarimg_append_char(out, '}');
@@ -12214,13 +12235,13 @@ static void tarimg_plan_warnings(tarimg_buffer *out, const tarimg_link *link) {
     for (note = link->notes; note; note = note->next) {
         tarimg_append_text(out, separator);
         tarimg_append_char(out, '{');
-        tarimg_plan_pair(out, "field", note->warning.field);
+        tarimg_plan_pair(out, link, "field", note->warning.field);
         tarimg_append_char(out, ',');
-        tarimg_plan_pair(out, "asked", note->warning.asked);
+        tarimg_plan_pair(out, link, "asked", note->warning.asked);
         tarimg_append_char(out, ',');
-        tarimg_plan_pair(out, "sent", note->warning.sent);
+        tarimg_plan_pair(out, link, "sent", note->warning.sent);
         tarimg_append_char(out, ',');
-        tarimg_plan_pair(out, "why", note->warning.why);
+        tarimg_plan_pair(out, link, "why", note->warning.why);
         tarimg_append_char(out, '}');
         separator = ",";
     }
@@ -12254,13 +12275,13 @@ static tarash_image_result tarimg_plan_link(tarimg_job *job, tarimg_link *link, 
         url = link->adapter->answer_fn ? exchange.path
                                        : tarimg_join_url(&exchange.arena, link->base_url, exchange.path);
         tarimg_append_char(out, '{');
-        tarimg_plan_pair(out, "provider", link->provider);
+        tarimg_plan_pair(out, link, "provider", link->provider);
         tarimg_append_char(out, ',');
-        tarimg_plan_pair(out, "model", link->model);
+        tarimg_plan_pair(out, link, "model", link->model);
         tarimg_append_char(out, ',');
-        tarimg_plan_pair(out, "method", exchange.method);
+        tarimg_plan_pair(out, link, "method", exchange.method);
         tarimg_append_char(out, ',');
-        tarimg_plan_pair(out, "url", url);
+        tarimg_plan_pair(out, link, "url", url);
         if (url) tarimg_plan_headers(out, &exchange, url);
         tarimg_plan_body(out, &exchange);
         (void)snprintf(calls, sizeof calls, ",\"calls\":%d",
@@ -12310,7 +12331,6 @@ static tarash_image_result tarimg_plan(tarash_image_client *client, const tarash
             (void)tarimg_set_error(&json_out->error, result, "%s", tarash_image_result_string(result));
     }
     tarimg_append_char(&out, ']');
-    if (out.data) tarimg_redact(job->secrets, out.data, out.size);
     if (result == TARASH_IMAGE_OK) result = tarimg_text_from(json_out, &client->allocator, &out);
     tarimg_buffer_free(&out);
     tarimg_redact_text(job->secrets, json_out->error.message);
