@@ -57,7 +57,8 @@
      TARASH_IMAGE_NO_SIMD           base64 without vector code
      TARASH_IMAGE_NO_STDIO          no file is ever opened: paths, saving and the file sink are UNSUPPORTED
      TARASH_IMAGE_NO_OPENAI, TARASH_IMAGE_NO_OPENAI_COMPATIBLE, TARASH_IMAGE_NO_INDOXROUTER,
-     TARASH_IMAGE_NO_ATOMA, TARASH_IMAGE_NO_XAI, TARASH_IMAGE_NO_MOCK
+     TARASH_IMAGE_NO_ATOMA, TARASH_IMAGE_NO_XAI, TARASH_IMAGE_NO_AZURE_OPENAI, TARASH_IMAGE_NO_TOGETHER,
+     TARASH_IMAGE_NO_OPENROUTER, TARASH_IMAGE_NO_MOCK
                                     the provider stays known by name, and using it is UNSUPPORTED
 
    PROVIDERS
@@ -68,10 +69,20 @@
      indoxrouter         INDOX_ROUTER_API_KEY        https://api.indoxhub.com      -          -
      atoma               ATOMASDK_BEARER_AUTH        https://api.atoma.network     -          -
      xai                 XAI_API_KEY                 https://api.x.ai/v1           1 to 5     -
+     azure_openai        AZURE_OPENAI_API_KEY        yours (base_url)              1 to 16    yes
+     together            TOGETHER_API_KEY            https://api.together.ai/v1    any        -
+     openrouter          OPENROUTER_API_KEY          https://openrouter.ai/api/v1  any        -
      mock                none                        none                          any        yes
 
      openai also reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID; indoxrouter also INDOXHUB_API_KEY;
      atoma also ATOMA_API_KEY. openai_compatible works without a key.
+     azure_openai also reads AZURE_API_KEY, AZURE_OPENAI_AD_TOKEN, AZURE_OPENAI_ENDPOINT (or AZURE_API_BASE) for the
+     base URL, AZURE_RESOURCE_NAME, OPENAI_API_VERSION and AZURE_API_VERSION; together TOGETHER_BASE_URL; openrouter
+     OPENROUTER_BASE_URL, OPENROUTER_HTTP_REFERER and OPENROUTER_APP_TITLE.
+     At azure_openai the model is the name of your deployment. The base URL is the resource's, with or without /openai
+     or /openai/v1, that of a project or of a deployment, or a whole target URI. A dated api_version (or one in the
+     base URL's query, which wins) leads to the deployment's path, none, "v1" and "preview" lead to v1. A key that is
+     a token (a JWT) goes out as a bearer.
 
      What provider_config (a JSON object) may hold:
        openai              "organization", "project": the headers of those names
@@ -79,6 +90,8 @@
                            without it the request decides
        openai_compatible   "operation" as above; "response_format": "b64_json", "url", or null to leave it out
        indoxrouter         "byok_api_key": your own key at the provider behind it
+       azure_openai        "api_version", as config.api_version; "resource": its name, where no base URL is given
+       openrouter          "referer", "title", "categories": headers that tell of your application
      A key of it that the provider doesn't know becomes a warning.
 
    ADAPTING A REQUEST
@@ -6754,6 +6767,444 @@ static tarash_image_result tarimg_xai_read(tarash_image_exchange *exchange) {
 static const tarimg_adapter tarimg_xai_adapter = {
     tarimg_xai_build, tarimg_xai_read, NULL, NULL, 0, 0, NULL, NULL, NULL, 0, NULL};
 
+/* >>provider azure_openai
+   OpenAI's protocol at deployments of one's own, with forms for every edit. A dated version goes with the path of a
+   deployment, none, "v1" and "preview" with the path of v1; the base URL may end at the resource, at /openai, at
+   /openai/v1, at a project, at a deployment, or be a whole target URI. A version in its query wins.
+   https://learn.microsoft.com/azure/ai-foundry/openai/reference-preview */
+
+#define TARIMG_AZURE_VERSION "2025-04-01-preview" /* for a deployment's URL that comes without one */
+
+typedef struct tarimg_azure_base {
+    const char *root;       /* up to the query, without a call or a slash at its end */
+    const char *query;      /* behind the '?', "" = none */
+    const char *version;    /* that the query has, or NULL */
+    const char *deployment; /* that the root names, or NULL */
+} tarimg_azure_base;
+
+static int tarimg_azure_ends(const char *text, size_t size, const char *end) {
+    size_t length = strlen(end);
+    return size >= length && tarimg_equal_bytes_nocase(text + size - length, end, length);
+}
+
+static const char *tarimg_azure_root(tarimg_arena *arena, const char *base) {
+    static const char *const ends[] = {"/", "/images/generations", "/images/edits"};
+    size_t size = strcspn(base, "?"), i = 0;
+    while (i < sizeof ends / sizeof ends[0]) {
+        int fits = tarimg_azure_ends(base, size, ends[i]);
+        if (fits) size -= strlen(ends[i]);
+        i = fits ? 0 : i + 1;
+    }
+    return tarimg_copy_bytes(arena, base, size);
+}
+
+static const char *tarimg_azure_query_version(tarimg_arena *arena, const char *query) {
+    static const char name[] = "api-version=";
+    const size_t length = sizeof name - 1;
+    while (*query) {
+        size_t size = strcspn(query, "&");
+        if (tarimg_begins_nocase(query, name)) return tarimg_copy_bytes(arena, query + length, size - length);
+        query += size + (query[size] == '&');
+    }
+    return NULL;
+}
+
+static const char *tarimg_azure_deployment(tarimg_arena *arena, const char *root) {
+    static const char segment[] = "/deployments/";
+    const char *found = root ? strstr(root, segment) : NULL;
+    size_t size;
+    if (!found) return NULL;
+    found += sizeof segment - 1;
+    size = strcspn(found, "/");
+    return size ? tarimg_copy_bytes(arena, found, size) : NULL;
+}
+
+static tarimg_azure_base tarimg_azure_read_base(tarimg_arena *arena, const char *base_url) {
+    tarimg_azure_base base;
+    const char *query = strchr(base_url, '?');
+    base.root = tarimg_azure_root(arena, base_url);
+    base.query = query ? query + 1 : "";
+    base.version = tarimg_azure_query_version(arena, base.query);
+    base.deployment = tarimg_azure_deployment(arena, base.root);
+    return base;
+}
+
+static int tarimg_azure_is_dated(const char *version) {
+    return version && tarimg_is_digit(version[0]);
+}
+
+static int tarimg_azure_root_ends(const tarimg_azure_base *base, const char *end) {
+    return tarimg_azure_ends(base->root, strlen(base->root), end);
+}
+
+static int tarimg_azure_is_project(const tarimg_azure_base *base) {
+    return strstr(base->root, "/api/projects/") != NULL;
+}
+
+/* What the root says about the style: nothing else is left to choose then. */
+static int tarimg_azure_is_v1_root(const tarimg_azure_base *base) {
+    return tarimg_azure_root_ends(base, "/v1") || tarimg_azure_is_project(base);
+}
+
+/* The version that goes out behind the path, beside one in the query of the base URL. */
+static const char *tarimg_azure_version(tarimg_link *link, const tarimg_azure_base *base) {
+    const char *asked = tarimg_option(link, "api_version");
+    int fits =
+        !tarimg_azure_is_project(base) && !(tarimg_azure_is_v1_root(base) && tarimg_azure_is_dated(asked));
+    if (base->version) {
+        if (tarimg_is_set(asked) && !tarimg_equal(asked, base->version))
+            tarimg_add_note(link, 1, "api_version", asked, base->version, "base_url has one, which wins");
+        return NULL;
+    }
+    if (!tarimg_is_set(asked)) return base->deployment ? TARIMG_AZURE_VERSION : NULL;
+    if (fits) return asked;
+    tarimg_add_note(link, 1, "api_version", asked, NULL, "base_url leads to v1, which takes no such version");
+    return NULL;
+}
+
+/* What stands between the root and the call. */
+static const char *tarimg_azure_middle(tarash_image_exchange *exchange, const tarimg_azure_base *base,
+                                       const char *version) {
+    int has_openai = tarimg_azure_root_ends(base, "/openai");
+    const char *model;
+    if (base->deployment || tarimg_azure_root_ends(base, "/v1")) return "";
+    if (tarimg_azure_is_project(base) || !tarimg_azure_is_dated(base->version ? base->version : version))
+        return has_openai ? "/v1" : "/openai/v1";
+    model = tarimg_encode_path(&exchange->arena, exchange->link->model, "");
+    return model ? tarimg_format(&exchange->arena, "%s/deployments/%s", has_openai ? "" : "/openai", model)
+                 : NULL;
+}
+
+static const char *tarimg_azure_url(tarash_image_exchange *exchange, const tarimg_azure_base *base) {
+    tarimg_arena *arena = &exchange->arena;
+    const char *version = tarimg_azure_version(exchange->link, base);
+    const char *middle = tarimg_azure_middle(exchange, base, version), *url, *encoded;
+    if (!middle || !exchange->path) return NULL;
+    url = tarimg_format(arena, "%s%s/%s%s%s", base->root, middle, exchange->path, base->query[0] ? "?" : "",
+                        base->query);
+    if (!url || !version) return url;
+    encoded = tarimg_encode_path(arena, version, "");
+    return encoded ? tarimg_format(arena, "%s%capi-version=%s", url, base->query[0] ? '&' : '?', encoded)
+                   : NULL;
+}
+
+static int tarimg_azure_is_deployment(tarimg_arena *arena, const char *model, const char *deployment) {
+    return tarimg_equal(model, deployment) || tarimg_equal(tarimg_encode_path(arena, model, ""), deployment);
+}
+
+/* A deployment in the base URL is the model. */
+static const char *tarimg_azure_model(const tarimg_link *link) {
+    const char *base_url = link->config.base_url, *deployment;
+    if (!base_url) return NULL;
+    deployment = tarimg_azure_deployment(link->arena, tarimg_azure_root(link->arena, base_url));
+    return tarimg_azure_is_deployment(link->arena, link->model, deployment) ? NULL : deployment;
+}
+
+static void tarimg_azure_compare_model(tarash_image_exchange *exchange, const tarimg_azure_base *base) {
+    const char *asked = exchange->link->config.model;
+    if (!base->deployment || !tarimg_is_set(asked) ||
+        tarimg_azure_is_deployment(&exchange->arena, asked, base->deployment))
+        return;
+    tarimg_warn(exchange->link, "model", asked, base->deployment, "base_url names the deployment");
+    tarimg_body_set(exchange, "model", base->deployment);
+}
+
+/* https://{resource}.openai.azure.com, where nothing else says the address. */
+static const char *tarimg_azure_base_url(const tarimg_link *link) {
+    const char *resource = tarimg_option(link, "resource");
+    if (!tarimg_is_plain_word(resource)) return NULL;
+    return tarimg_format(link->arena, "https://%s.openai.azure.com", resource);
+}
+
+/* A JSON Web Token: three parts, the first of which begins an object. */
+static int tarimg_azure_is_token(const char *key) {
+    const char *first = key ? strchr(key, '.') : NULL, *second = first ? strchr(first + 1, '.') : NULL;
+    return tarimg_begins(key, "eyJ") && second && second > first + 1 && second[1] && !strchr(second + 1, '.');
+}
+
+/* Tokens of Entra are bearers, keys have a header of their own. */
+static void tarimg_azure_use_key(tarash_image_exchange *exchange) {
+    const tarimg_link *link = exchange->link;
+    if (tarimg_azure_is_token(link->key) && tarimg_equal_nocase(link->row->auth_header, "api-key"))
+        tarimg_use_key(exchange, "Authorization", "Bearer ");
+}
+
+static tarash_image_result tarimg_azure_build(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    tarimg_azure_base base = tarimg_azure_read_base(&exchange->arena, link->base_url);
+    if (!base.root) return TARASH_IMAGE_OK; /* out of memory, which the arena remembers */
+    if (!base.deployment && !link->model[0])
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "model: is missing; at azure_openai it is the name of your deployment");
+    tarimg_body_common(exchange);
+    tarimg_openai_build_images(exchange, 0);
+    exchange->path = tarimg_azure_url(exchange, &base);
+    tarimg_azure_compare_model(exchange, &base);
+    tarimg_body_set(exchange, "response_format", tarimg_openai_response_format(link));
+    tarimg_openai_check_background(exchange);
+    tarimg_openai_build_stream(exchange);
+    tarimg_azure_use_key(exchange);
+    exchange->image_paths = "data[].b64_json,?data[].url,b64_json";
+    return TARASH_IMAGE_OK;
+}
+
+static int tarimg_azure_is_filtered(const tarimg_value *item) {
+    const tarimg_value *verdicts = tarimg_at(item, "content_filter_results"), *verdict;
+    if (!verdicts || verdicts->kind != TARIMG_OBJECT) return 0;
+    for (verdict = verdicts->first; verdict; verdict = verdict->next) {
+        const tarimg_value *filtered = tarimg_at(verdict, "filtered");
+        if (filtered && filtered->kind == TARIMG_TRUE) return 1;
+    }
+    return 0;
+}
+
+/* What the filters say: of the prompt once, of each image in turn. */
+static void tarimg_azure_read_verdicts(tarash_image_exchange *exchange, const tarimg_value *list) {
+    tarimg_arena *arena = &exchange->arena;
+    tarimg_value *verdicts = tarimg_value_new(arena, TARIMG_ARRAY);
+    const tarimg_value *item;
+    for (item = list->first; item; item = item->next) {
+        const tarimg_value *prompt = tarimg_at(item, "prompt_filter_results"),
+                           *image = tarimg_at(item, "content_filter_results");
+        if (prompt && exchange->metadata && !tarimg_member(exchange->metadata, "prompt_filter_results"))
+            tarimg_set(arena, exchange->metadata, "prompt_filter_results", tarimg_copy_value(arena, prompt));
+        if (image) tarimg_append_value(verdicts, tarimg_copy_value(arena, image));
+        if (tarimg_azure_is_filtered(item) && !tarimg_at(item, "b64_json") && !tarimg_at(item, "url"))
+            exchange->refused_count++;
+    }
+    if (verdicts && verdicts->first && exchange->metadata)
+        tarimg_set(arena, exchange->metadata, "content_filter_results", verdicts);
+}
+
+static tarash_image_result tarimg_azure_read(tarash_image_exchange *exchange) {
+    const tarimg_value *list = tarimg_at(exchange->document, "data");
+    tarash_image_result result = tarimg_read_image_list(exchange);
+    if (!list || list->kind != TARIMG_ARRAY) return result;
+    tarimg_azure_read_verdicts(exchange, list);
+    if (result == TARASH_IMAGE_ERROR_GENERATION_FAILED && exchange->refused_count)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, "content_filter", TARIMG_BLOCKED);
+    return result;
+}
+
+/* "Try again in 6 seconds", "Please retry after 6 seconds": some gateways say it nowhere else. */
+static int64_t tarimg_azure_told_delay(const char *message) {
+    static const char *const words[] = {"again in ", "retry after "};
+    int64_t seconds;
+    size_t i;
+    for (; *message; message++) {
+        for (i = 0; i < sizeof words / sizeof words[0]; i++) {
+            const char *digits = message + strlen(words[i]);
+            if (tarimg_begins_nocase(message, words[i]) &&
+                tarimg_parse_integer(digits, strspn(digits, "0123456789"), &seconds))
+                return seconds < TARIMG_MAX_RETRY_AFTER_MS / 1000 ? seconds * 1000
+                                                                  : TARIMG_MAX_RETRY_AFTER_MS;
+        }
+    }
+    return 0;
+}
+
+static void tarimg_azure_add_hint(tarash_image_exchange *exchange, const char *hint) {
+    tarash_image_error *error = &exchange->error;
+    const char *message = tarimg_format(&exchange->arena, "%s (%s)", error->message, hint);
+    if (message) tarimg_copy_fixed(error->message, sizeof error->message, message);
+}
+
+static void tarimg_azure_error(tarash_image_exchange *exchange) {
+    static const char *const inner[] = {"error.inner_error.code", "error.innererror.code"};
+    tarash_image_error *error = &exchange->error;
+    if (tarimg_equal(tarimg_first_text(exchange->document, inner, 2), "ResponsibleAIPolicyViolation"))
+        error->result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+    /* A blocked resource is a matter of the account, though its words are of content. */
+    else if (exchange->status == 403 && tarimg_equal(error->provider_code, "Forbidden"))
+        error->result = TARASH_IMAGE_ERROR_AUTHENTICATION;
+    if (exchange->status == 429 && !error->retry_after_ms)
+        error->retry_after_ms = tarimg_azure_told_delay(error->message);
+    if (exchange->status == 404 && tarimg_equal(error->provider_code, "404"))
+        tarimg_azure_add_hint(exchange, "check base_url, api_version and model");
+}
+
+static const tarimg_adapter tarimg_azure_adapter = {
+    tarimg_azure_build, tarimg_azure_read,  tarimg_openai_event,   NULL, 0,   0,
+    tarimg_azure_error, tarimg_azure_model, tarimg_azure_base_url, 0,    NULL};
+
+/* >>provider together
+   Width and height as numbers; the request says base64 where the reply says b64_json. Which field takes input images
+   is up to the model. https://docs.together.ai/reference/post-images-generations,
+   https://docs.together.ai/docs/inference/images/reference-images */
+
+/* These models know the list alone; elsewhere one image has a field of its own. */
+static int tarimg_together_wants_list(const tarimg_link *link) {
+    return link->input_count > 1 || tarimg_begins(link->model, "black-forest-labs/FLUX.2") ||
+           tarimg_begins(link->model, "google/");
+}
+
+static void tarimg_together_images(tarash_image_exchange *exchange) {
+    const tarimg_link *link = exchange->link;
+    tarimg_value *list;
+    size_t i;
+    if (!link->input_count) return;
+    if (!tarimg_together_wants_list(link)) {
+        tarimg_set(&exchange->arena, tarimg_body_object(exchange), "image_url",
+                   tarimg_input_value(exchange, TARIMG_INPUT_URL, 0));
+        return;
+    }
+    list = tarimg_value_new(&exchange->arena, TARIMG_ARRAY);
+    for (i = 0; i < link->input_count; i++)
+        tarimg_append_value(list, tarimg_input_value(exchange, TARIMG_INPUT_URL, i));
+    tarimg_set(&exchange->arena, tarimg_body_object(exchange), "reference_images", list);
+}
+
+static void tarimg_together_size(tarash_image_exchange *exchange) {
+    const char *size = exchange->request.size;
+    int width, height;
+    if (!size || !tarimg_parse_size(size, strlen(size), &width, &height)) return;
+    tarimg_remove_member(tarimg_body_object(exchange), "size");
+    tarimg_body_integer(exchange, "width", width);
+    tarimg_body_integer(exchange, "height", height);
+}
+
+static tarash_image_result tarimg_together_build(tarash_image_exchange *exchange) {
+    tarimg_send(exchange, "POST", "images/generations");
+    tarimg_body_common(exchange);
+    tarimg_together_size(exchange);
+    tarimg_together_images(exchange);
+    tarimg_body_set(exchange, "response_format",
+                    exchange->link->request.output == TARASH_IMAGE_OUTPUT_URL ? "url" : "base64");
+    exchange->image_paths = "data[].b64_json,?data[].url";
+    return TARASH_IMAGE_OK;
+}
+
+/* Its safety checker has no code of its own. */
+static void tarimg_together_error(tarash_image_exchange *exchange) {
+    tarash_image_error *error = &exchange->error;
+    if ((exchange->status == 400 || exchange->status == 422) &&
+        (tarimg_contains_nocase(error->message, "nsfw") ||
+         tarimg_contains_nocase(error->provider_code, "nsfw")))
+        error->result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+}
+
+static const tarimg_adapter tarimg_together_adapter = {tarimg_together_build,
+                                                       tarimg_read_image_list,
+                                                       NULL,
+                                                       NULL,
+                                                       0,
+                                                       0,
+                                                       tarimg_together_error,
+                                                       NULL,
+                                                       NULL,
+                                                       0,
+                                                       NULL};
+
+/* >>provider openrouter
+   One call for making and editing; a size, or a ratio. Codes of errors are HTTP statuses, also where the reply's own
+   status is 200 or a stream has begun. https://openrouter.ai/docs/api/api-reference/images/generate-an-image,
+   https://openrouter.ai/docs/errors */
+
+static tarimg_value *tarimg_openrouter_image(tarash_image_exchange *exchange, size_t index) {
+    tarimg_arena *arena = &exchange->arena;
+    tarimg_value *image = tarimg_value_new(arena, TARIMG_OBJECT),
+                 *holder = tarimg_value_new(arena, TARIMG_OBJECT);
+    tarimg_set(arena, holder, "url", tarimg_input_value(exchange, TARIMG_INPUT_URL, index));
+    tarimg_set_text(arena, image, "type", "image_url");
+    tarimg_set(arena, image, "image_url", holder);
+    return image;
+}
+
+static void tarimg_openrouter_images(tarash_image_exchange *exchange) {
+    tarimg_value *list;
+    size_t i;
+    if (!exchange->link->input_count) return;
+    list = tarimg_value_new(&exchange->arena, TARIMG_ARRAY);
+    for (i = 0; i < exchange->link->input_count; i++)
+        tarimg_append_value(list, tarimg_openrouter_image(exchange, i));
+    tarimg_set(&exchange->arena, tarimg_body_object(exchange), "input_references", list);
+}
+
+static void tarimg_openrouter_headers(tarash_image_exchange *exchange) {
+    static const char *const names[][2] = {{"HTTP-Referer", "referer"},
+                                           {"X-OpenRouter-Title", "title"},
+                                           {"X-OpenRouter-Categories", "categories"}};
+    size_t i;
+    for (i = 0; i < sizeof names / sizeof names[0]; i++)
+        tarimg_add_header(&exchange->arena, &exchange->headers, names[i][0],
+                          tarimg_option(exchange->link, names[i][1]));
+}
+
+static void tarimg_openrouter_stream(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    if (!link->request.partial_images) return;
+    tarimg_set_true(&exchange->arena, tarimg_body_object(exchange), "stream");
+    tarimg_add_note(link, 1, "partial_images", tarimg_format(link->arena, "%d", link->request.partial_images),
+                    "a stream", "how many previews come, if any, is up to the model");
+}
+
+static tarash_image_result tarimg_openrouter_build(tarash_image_exchange *exchange) {
+    tarimg_send(exchange, "POST", "images");
+    tarimg_body_common(exchange);
+    tarimg_openrouter_images(exchange);
+    tarimg_openrouter_stream(exchange);
+    tarimg_openrouter_headers(exchange);
+    exchange->image_paths = "data[].b64_json,?data[].url,b64_json";
+    return TARASH_IMAGE_OK;
+}
+
+/* What the provider behind it said goes into the message; its refusals are known by it. */
+static void tarimg_openrouter_read_upstream(tarash_image_exchange *exchange) {
+    tarash_image_error *error = &exchange->error;
+    const char *raw = tarimg_text_at(exchange->document, "error.metadata.raw");
+    const char *message;
+    if (!tarimg_is_set(raw)) return;
+    if (tarimg_is_moderation(400, NULL, NULL, raw)) error->result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+    message = tarimg_format(&exchange->arena, "%s: %s", error->message, raw);
+    if (message) tarimg_copy_fixed(error->message, sizeof error->message, message);
+}
+
+static void tarimg_openrouter_error(tarash_image_exchange *exchange) {
+    const tarimg_value *metadata = tarimg_at(exchange->document, "error.metadata");
+    tarimg_openrouter_read_upstream(exchange);
+    if (tarimg_at(metadata, "reasons") || tarimg_at(metadata, "flagged_input"))
+        exchange->error.result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+}
+
+/* An error within a 200: its code is the status that it would have had. */
+static tarash_image_result tarimg_openrouter_soft_error(tarash_image_exchange *exchange) {
+    tarash_image_result result = tarimg_soft_error(exchange);
+    int64_t code;
+    if (result == TARASH_IMAGE_ERROR_GENERATION_FAILED &&
+        tarimg_integer_at(exchange->document, "error.code", &code) && code >= 400 && code < 600) {
+        result = tarimg_result_of_status((int)code);
+        if (result != TARASH_IMAGE_ERROR_HTTP) exchange->error.result = result;
+    }
+    tarimg_openrouter_error(exchange);
+    return exchange->error.result;
+}
+
+static tarash_image_result tarimg_openrouter_read(tarash_image_exchange *exchange) {
+    const tarimg_value *error = tarimg_at(exchange->document, "error");
+    if (error && error->kind != TARIMG_NULL) return tarimg_openrouter_soft_error(exchange);
+    return tarimg_read_image_list(exchange);
+}
+
+static tarash_image_result tarimg_openrouter_event(tarash_image_exchange *exchange) {
+    tarash_image_result result;
+    if (tarimg_openai_is_error_event(exchange->document)) return tarimg_openrouter_soft_error(exchange);
+    result = tarimg_openai_event(exchange);
+    (void)tarimg_integer_at(exchange->document, "created", &exchange->created);
+    return result;
+}
+
+static const tarimg_adapter tarimg_openrouter_adapter = {tarimg_openrouter_build,
+                                                         tarimg_openrouter_read,
+                                                         tarimg_openrouter_event,
+                                                         NULL,
+                                                         0,
+                                                         0,
+                                                         tarimg_openrouter_error,
+                                                         NULL,
+                                                         NULL,
+                                                         0,
+                                                         NULL};
+
 /* >>provider custom
    A provider that the user registered: its functions, behind the same interface. */
 
@@ -7132,6 +7583,43 @@ static const tarash_image_capabilities tarimg_caps_indox_xai = {
     TARIMG_FIELDS_ROUTED, 0, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
     NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
 
+#define TARIMG_FIELDS_TOGETHER                                                                               \
+    (TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |  \
+     TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_OUTPUT_FORMAT)
+#define TARIMG_FIELDS_OPENROUTER                                                                             \
+    (TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N | \
+     TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT |                \
+     TARASH_IMAGE_FIELD_BACKGROUND | TARASH_IMAGE_FIELD_USER | TARASH_IMAGE_FIELD_PARTIAL_IMAGES)
+#define TARIMG_OPENROUTER_RATIOS                                                                             \
+    "auto,1:1,1:2,1:4,1:8,2:1,2:3,2.35:1,3:2,3:4,4:1,4:3,4:5,5:2,5:4,8:1,9:16,16:9,9:19.5,19.5:9,9:20,20:9,9:21,21:9"
+
+static const tarash_image_capabilities tarimg_caps_azure_25 = {
+    TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
+    "auto,any", 16, 3840, 3, 655360, 8294400,
+    NULL, "auto,low,medium,high,xhigh,max", NULL, "auto,opaque,transparent", "png,jpeg", 0, "png,jpeg", 0};
+static const tarash_image_capabilities tarimg_caps_azure_2 = {
+    TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
+    "auto,any", 16, 3840, 3, 655360, 8294400,
+    NULL, "auto,low,medium,high", NULL, "auto,opaque", "png,jpeg", 0, "png,jpeg", 0};
+static const tarash_image_capabilities tarimg_caps_azure_1 = {
+    TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
+    "auto,1024x1024,1536x1024,1024x1536", 0, 0, 0, 0, 0,
+    NULL, "auto,low,medium,high", NULL, "auto,opaque,transparent", "png,jpeg", 0, "png,jpeg", 0};
+static const tarash_image_capabilities tarimg_caps_together = {
+    TARIMG_FIELDS_TOGETHER, 4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "png,jpeg", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_together_kontext = {
+    TARIMG_FIELDS_TOGETHER, 4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "png,jpeg", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_together_google = {
+    TARIMG_FIELDS_TOGETHER & ~(unsigned)(TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_NEGATIVE_PROMPT),
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "png,jpeg", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_openrouter = {
+    TARIMG_FIELDS_OPENROUTER, 10, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0, TARIMG_OPENROUTER_RATIOS,
+    "auto,low,medium,high,xhigh,max", NULL, "auto,opaque,transparent", "png,jpeg,webp,svg", 0, NULL, 0};
+
 /* The first row that matches counts: longer prefixes stand above shorter ones. */
 static const tarash_image_model_info tarimg_models[] = {
     {"openai", "gpt-image-2.6-flare", "current", &tarimg_caps_gpt_image_26},
@@ -7153,6 +7641,16 @@ static const tarash_image_model_info tarimg_models[] = {
     {"xai", "grok-imagine-image", "current", &tarimg_caps_xai_1},
     {"indoxrouter", "google/*", "current", &tarimg_caps_indox_google},
     {"indoxrouter", "xai/*", "current", &tarimg_caps_indox_xai},
+    {"azure_openai", "gpt-image-2.5*", "current", &tarimg_caps_azure_25},
+    {"azure_openai", "gpt-image-2*", "current", &tarimg_caps_azure_2},
+    {"azure_openai", "gpt-image-1.5*", "ends 2026-12-16", &tarimg_caps_azure_1},
+    {"azure_openai", "gpt-image-1-mini*", "ends 2027-04-07", &tarimg_caps_azure_1},
+    {"azure_openai", "gpt-image-1*", "ended 2026-10-23", &tarimg_caps_azure_1},
+    {"azure_openai", "dall-e-3", "ended 2026-03-04", &tarimg_caps_dall_e_3},
+    {"together", "black-forest-labs/FLUX.2*", "current", &tarimg_caps_together},
+    {"together", "black-forest-labs/FLUX.1-kontext*", "current", &tarimg_caps_together_kontext},
+    {"together", "google/*", "current", &tarimg_caps_together_google},
+    {"openrouter", "google/gemini-nano-banana-2.1", "current", &tarimg_caps_openrouter},
 };
 
 #if defined(TARASH_IMAGE_NO_OPENAI)
@@ -7179,6 +7677,21 @@ static const tarash_image_model_info tarimg_models[] = {
 #define TARIMG_XAI 0, NULL
 #else
 #define TARIMG_XAI 1, &tarimg_xai_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_AZURE_OPENAI)
+#define TARIMG_AZURE_OPENAI 0, NULL
+#else
+#define TARIMG_AZURE_OPENAI 1, &tarimg_azure_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_TOGETHER)
+#define TARIMG_TOGETHER 0, NULL
+#else
+#define TARIMG_TOGETHER 1, &tarimg_together_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_OPENROUTER)
+#define TARIMG_OPENROUTER 0, NULL
+#else
+#define TARIMG_OPENROUTER 1, &tarimg_openrouter_adapter
 #endif
 #if defined(TARASH_IMAGE_NO_MOCK)
 #define TARIMG_MOCK 0, NULL
@@ -7208,6 +7721,12 @@ static const tarash_image_operation_info tarimg_operations[] = {
     {"openai_compatible", "generate", "images/generations", TARIMG_NEEDS_PROMPT, NULL},
     {"openai_compatible", "edit", "images/edits", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
     {"openai_compatible", "variation", "images/variations", TARIMG_NEEDS_IMAGE, &tarimg_caps_variation},
+    {"azure_openai", "generate", "images/generations", TARIMG_NEEDS_PROMPT, NULL},
+    {"azure_openai", "edit", "images/edits", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"together", "generate", "images/generations", TARIMG_NEEDS_PROMPT, NULL},
+    {"together", "edit", "images/generations", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"openrouter", "generate", "images", TARIMG_NEEDS_PROMPT, NULL},
+    {"openrouter", "edit", "images", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
 };
 
 /* Built-in mappings, for adapters that are is_mapped; the longest prefix that fits counts. */
@@ -7247,6 +7766,25 @@ static const tarash_image_provider_info tarimg_rows[] = {
      "grok-imagine-image-2.0", NULL, NULL, 0,
      {TARIMG_FIELDS_XAI, 10, 5, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0},
      TARIMG_XAI},
+    {"azure_openai", "azure-openai,azure",
+     NULL, "AZURE_OPENAI_ENDPOINT,AZURE_API_BASE", "AZURE_OPENAI_API_KEY,AZURE_API_KEY,AZURE_OPENAI_AD_TOKEN", 0,
+     "api-key", "", NULL,
+     "", "api_version,resource",
+     "api_version=OPENAI_API_VERSION,api_version=AZURE_API_VERSION,resource=AZURE_RESOURCE_NAME", 0,
+     {TARIMG_FIELDS_GPT_IMAGE, 10, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "png,jpeg", 0, "png,jpeg", 0},
+     TARIMG_AZURE_OPENAI},
+    {"together", "togetherai,together_ai,together-ai",
+     "https://api.together.ai/v1", "TOGETHER_BASE_URL", "TOGETHER_API_KEY", 0, "Authorization", "Bearer ", NULL,
+     "black-forest-labs/FLUX.2-dev", NULL, NULL, 0,
+     {TARIMG_FIELDS_TOGETHER, 4, 0, TARASH_IMAGE_MASK_NONE, 0, 0, "any", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "png,jpeg", 0, NULL, 0},
+     TARIMG_TOGETHER},
+    {"openrouter", NULL,
+     "https://openrouter.ai/api/v1", "OPENROUTER_BASE_URL", "OPENROUTER_API_KEY", 0, "Authorization", "Bearer ", NULL,
+     "google/gemini-nano-banana-2.1", "referer,title,categories",
+     "referer=OPENROUTER_HTTP_REFERER,title=OPENROUTER_APP_TITLE", 0,
+     {TARIMG_FIELDS_OPENROUTER, 10, 0, TARASH_IMAGE_MASK_NONE, 0, 0, "any", 0, 0, 0, 0, 0, TARIMG_OPENROUTER_RATIOS,
+      "auto,low,medium,high,xhigh,max", NULL, "auto,opaque,transparent", "png,jpeg,webp,svg", 0, NULL, 0},
+     TARIMG_OPENROUTER},
     {"mock", NULL,
      "mock:", NULL, NULL, 1, "Authorization", "Bearer ", NULL,
      "mock", NULL, NULL, 0,
@@ -9843,6 +10381,8 @@ static void tarimg_transfer_finish(tarimg_transfer *transfer, CURLcode code) {
     }
     tarimg_name_file(exchange);
     if (exchange->arena.failed) (void)tarimg_no_memory(error);
+    tarimg_clean_text(error->message);
+    tarimg_clean_text(error->provider_code);
     tarimg_redact_text(exchange->link->secrets, error->message);
     tarimg_redact_text(exchange->link->secrets, error->provider_code);
     tarimg_copy_fixed(error->request_id, sizeof error->request_id, tarimg_reply_request_id(exchange));

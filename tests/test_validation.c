@@ -313,6 +313,7 @@ static void test_keys(void **state) {
         char variable[64];
         restore();
         s.config.provider = rows[i].name;
+        if (!rows[i].default_model || !rows[i].default_model[0]) s.config.model = "m";
         s.config.api_key = NULL;
         if (rows[i].key_optional || !rows[i].key_variables) {
             check_taken(__LINE__, rows[i].name);
@@ -1023,7 +1024,7 @@ static void test_table_of_providers(void **state) {
         /* the default model resolves */
         restore();
         s.config.provider = row->name;
-        if (!row->default_model) s.config.model = "m";
+        if (!row->default_model || !row->default_model[0]) s.config.model = "m";
         check_taken(__LINE__, row->name);
     }
 }
