@@ -58,7 +58,7 @@
      TARASH_IMAGE_NO_STDIO          no file is ever opened: paths, saving and the file sink are UNSUPPORTED
      TARASH_IMAGE_NO_OPENAI, TARASH_IMAGE_NO_OPENAI_COMPATIBLE, TARASH_IMAGE_NO_INDOXROUTER,
      TARASH_IMAGE_NO_ATOMA, TARASH_IMAGE_NO_XAI, TARASH_IMAGE_NO_AZURE_OPENAI, TARASH_IMAGE_NO_TOGETHER,
-     TARASH_IMAGE_NO_OPENROUTER, TARASH_IMAGE_NO_MOCK
+     TARASH_IMAGE_NO_OPENROUTER, TARASH_IMAGE_NO_GOOGLE, TARASH_IMAGE_NO_AUTOMATIC1111, TARASH_IMAGE_NO_MOCK
                                     the provider stays known by name, and using it is UNSUPPORTED
 
    PROVIDERS
@@ -72,6 +72,8 @@
      azure_openai        AZURE_OPENAI_API_KEY        yours (base_url)              1 to 16    yes
      together            TOGETHER_API_KEY            https://api.together.ai/v1    any        -
      openrouter          OPENROUTER_API_KEY          https://openrouter.ai/api/v1  any        -
+     google              GOOGLE_API_KEY              https://generativelanguage.googleapis.com  1 to 14  -
+     automatic1111       AUTOMATIC1111_API_AUTH      http://127.0.0.1:7860         1 to 1     yes
      mock                none                        none                          any        yes
 
      openai also reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID; indoxrouter also INDOXHUB_API_KEY;
@@ -92,6 +94,10 @@
        indoxrouter         "byok_api_key": your own key at the provider behind it
        azure_openai        "api_version", as config.api_version; "resource": its name, where no base URL is given
        openrouter          "referer", "title", "categories": headers that tell of your application
+       google              "project": Vertex AI instead of the Gemini API, and the key is an OAuth token;
+                           "location": e.g. "us-central1" (default: "global"). "operation": "generate", "edit"
+       automatic1111       "operation": "generate", "edit", "image_to_image", "inpaint", "upscale"; an edit without a
+                           size keeps that of its image
      A key of it that the provider doesn't know becomes a warning.
 
    ADAPTING A REQUEST
@@ -7205,6 +7211,533 @@ static const tarimg_adapter tarimg_openrouter_adapter = {tarimg_openrouter_build
                                                          0,
                                                          NULL};
 
+/* >>provider google
+   Gemini's image models by generateContent and the older Imagen ones by predict: at the Gemini API, or at Vertex AI
+   where provider_config names a project. Refusals come within HTTP 200. A model that thinks may send drafts before its
+   image, marked as thoughts behind their bytes.
+   https://ai.google.dev/gemini-api/docs/image-generation, npm @google/genai 3.1, @ai-sdk/google-vertex 5.0 */
+
+/* An id of a project, old ones with a domain ("example.com:name") included; it becomes a part of the path. */
+static int tarimg_google_is_project(const char *text) {
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-.:";
+    return tarimg_is_set(text) && *text != '.' && text[strspn(text, allowed)] == '\0';
+}
+
+static int tarimg_google_is_vertex(const tarimg_link *link) {
+    return tarimg_at(link->options, "project") != NULL;
+}
+
+static const char *tarimg_google_location(const tarimg_link *link) {
+    const char *location = tarimg_option(link, "location");
+    return location ? location : "global";
+}
+
+static const char *tarimg_google_base_url(const tarimg_link *link) {
+    const char *location = tarimg_google_location(link);
+    if (!tarimg_google_is_vertex(link) || !tarimg_is_plain_word(location)) return NULL;
+    if (tarimg_equal(location, "global")) return "https://aiplatform.googleapis.com";
+    if (tarimg_in_list("us,eu", location))
+        return tarimg_format(link->arena, "https://aiplatform.%s.rep.googleapis.com", location);
+    return tarimg_format(link->arena, "https://%s-aiplatform.googleapis.com", location);
+}
+
+static const char *tarimg_google_model(const tarimg_link *link) {
+    static const char prefix[] = "models/";
+    return strncmp(link->model, prefix, sizeof prefix - 1) == 0 ? link->model + sizeof prefix - 1 : NULL;
+}
+
+static int tarimg_google_is_imagen(const tarimg_link *link) {
+    return strncmp(link->model, "imagen", 6) == 0;
+}
+
+static tarash_image_result tarimg_google_check(tarash_image_exchange *exchange) {
+    const tarimg_link *link = exchange->link;
+    const char *problem = NULL;
+    if (link->config.api_version && !tarimg_is_plain_word(link->config.api_version))
+        problem = "api_version: is a word such as v1beta";
+    if (tarimg_google_is_vertex(link) && !tarimg_google_is_project(tarimg_option(link, "project")))
+        problem = "provider_config.project: is the id of a Google Cloud project";
+    if (tarimg_at(link->options, "location") && !tarimg_is_plain_word(tarimg_option(link, "location")))
+        problem = "provider_config.location: is a word such as global, eu or us-central1";
+    if (tarimg_at(link->options, "location") && !tarimg_google_is_vertex(link))
+        problem = "provider_config.location: is a project's; name the project, too";
+    return problem ? tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL, problem) : TARASH_IMAGE_OK;
+}
+
+static void tarimg_google_send(tarash_image_exchange *exchange, const char *method) {
+    const tarimg_link *link = exchange->link;
+    tarimg_arena *arena = &exchange->arena;
+    const char *version = link->config.api_version, *place = "";
+    const char *model = tarimg_encode_path(arena, link->model, "");
+    if (tarimg_google_is_vertex(link)) {
+        place = tarimg_format(arena, "projects/%s/locations/%s/publishers/google/",
+                              tarimg_option(link, "project"), tarimg_google_location(link));
+        tarimg_use_key(exchange, "Authorization", "Bearer ");
+    }
+    if (!version) version = tarimg_google_is_vertex(link) ? "v1beta1" : "v1beta";
+    if (model && place)
+        tarimg_send(exchange, "POST",
+                    tarimg_format(arena, "%s/%smodels/%s:%s", version, place, model, method));
+}
+
+static void tarimg_google_put(tarash_image_exchange *exchange, const char *path, tarimg_value *value) {
+    (void)tarimg_put(&exchange->arena, tarimg_body_object(exchange), path, value);
+}
+
+static void tarimg_google_put_text(tarash_image_exchange *exchange, const char *path, const char *text) {
+    if (tarimg_is_set(text)) tarimg_google_put(exchange, path, tarimg_value_text(&exchange->arena, text));
+}
+
+static void tarimg_google_put_integer(tarash_image_exchange *exchange, const char *path, int64_t number) {
+    tarimg_google_put(exchange, path, tarimg_value_integer(&exchange->arena, number));
+}
+
+/* The words for sizes that a model knows. */
+static const char *tarimg_google_sizes(const char *model) {
+    static const struct {
+        const char *prefix, *words;
+    } table[] = {{"gemini-2.5-flash-image", ""}, {"gemini-3.1-flash-lite-image", "1K"}, {"imagen-", "1K,2K"}};
+    size_t i;
+    for (i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (strncmp(model, table[i].prefix, strlen(table[i].prefix)) == 0) return table[i].words;
+    }
+    return "1K,2K,4K";
+}
+
+/* The word for the size asked for: the smallest that has its pixels, or nearly so. */
+static const char *tarimg_google_size(tarimg_link *link) {
+    static const struct {
+        const char *word;
+        int64_t pixels;
+    } table[] = {{"1K", 1572864}, {"2K", 6291456}, {"4K", INT64_MAX}};
+    const char *wanted = NULL, *found = NULL, *words = tarimg_google_sizes(link->model);
+    int64_t pixels = (int64_t)link->width * link->height;
+    size_t i;
+    if (!link->width) return NULL;
+    for (i = 0; i < sizeof table / sizeof table[0]; i++) {
+        wanted = table[i].word;
+        if (tarimg_in_list(words, wanted)) found = wanted;
+        if (pixels <= table[i].pixels) break;
+    }
+    if (!tarimg_equal(found, wanted) && !tarimg_equal(wanted, "1K"))
+        tarimg_warn(link, "size", tarimg_format(link->arena, "%dx%d", link->width, link->height), found,
+                    "larger than what this model makes");
+    return found;
+}
+
+/* A setting that Vertex AI has and the Gemini API lacks. */
+static const char *tarimg_google_vertex_only(tarimg_link *link, const char *field, const char *asked) {
+    if (!asked || tarimg_google_is_vertex(link)) return asked;
+    tarimg_warn(link, field, asked, NULL, "the Gemini API has no such setting; Vertex AI does");
+    return NULL;
+}
+
+static void tarimg_google_put_format(tarash_image_exchange *exchange, const char *path, const char *format) {
+    if (format) tarimg_google_put_text(exchange, path, tarimg_format(&exchange->arena, "image/%s", format));
+}
+
+/* ---- generateContent */
+
+/* Is it one that was given to Google before? Such a URL needs the key, and is passed on. */
+static int tarimg_google_is_file(const tarimg_link *link, const tarimg_input *input) {
+    return input->url && !tarimg_input_has_bytes(input) && link->base_url &&
+           tarimg_same_origin(input->url, link->base_url) && strstr(input->url, "/files/");
+}
+
+static void tarimg_google_put_image(tarash_image_exchange *exchange, size_t index) {
+    const tarimg_input *input = &exchange->link->inputs[index];
+    int is_file = tarimg_google_is_file(exchange->link, input);
+    tarimg_arena *arena = &exchange->arena;
+    tarimg_value *part = tarimg_value_new(arena, TARIMG_OBJECT),
+                 *image = tarimg_value_new(arena, TARIMG_OBJECT);
+    tarimg_set_text(arena, image, "mimeType", input->mime_type);
+    if (is_file)
+        tarimg_set_text(arena, image, "fileUri", input->url);
+    else
+        tarimg_set(arena, image, "data", tarimg_input_value(exchange, TARIMG_INPUT_BASE64, index));
+    tarimg_set(arena, part, is_file ? "fileData" : "inlineData", image);
+    tarimg_google_put(exchange, "contents[0].parts[]", part);
+}
+
+static void tarimg_google_build_content(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    const tarash_image_request *request = &exchange->request;
+    size_t i;
+    tarimg_google_send(exchange, "generateContent");
+    tarimg_google_put_text(exchange, "contents[0].role", "user");
+    tarimg_google_put_text(exchange, "contents[0].parts[0].text", request->prompt);
+    for (i = 0; i < link->input_count; i++) tarimg_google_put_image(exchange, i);
+    tarimg_google_put_text(exchange, "generationConfig.responseModalities[]", "IMAGE");
+    tarimg_google_put_text(exchange, "generationConfig.imageConfig.aspectRatio", request->aspect_ratio);
+    tarimg_google_put_text(exchange, "generationConfig.imageConfig.imageSize", tarimg_google_size(link));
+    tarimg_google_put_format(exchange, "generationConfig.imageConfig.imageOutputOptions.mimeType",
+                             tarimg_google_vertex_only(link, "output_format", request->output_format));
+    if (request->has_seed) tarimg_google_put_integer(exchange, "generationConfig.seed", request->seed);
+}
+
+/* ---- predict */
+
+/* A seed excludes the watermark, which is on unless it is switched off. */
+static void tarimg_google_put_seed(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    const char *asked = tarimg_format(&exchange->arena, "%lld", (long long)exchange->request.seed);
+    if (!exchange->request.has_seed || !tarimg_google_vertex_only(link, "seed", asked)) return;
+    tarimg_google_put_integer(exchange, "parameters.seed", exchange->request.seed);
+    tarimg_google_put(exchange, "parameters.addWatermark", tarimg_value_new(&exchange->arena, TARIMG_FALSE));
+    tarimg_add_note(link, 1, "seed", asked, asked, "with a seed, Imagen puts no watermark into the image");
+}
+
+static void tarimg_google_build_prediction(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    const tarash_image_request *request = &exchange->request;
+    tarimg_google_send(exchange, "predict");
+    tarimg_google_put_text(exchange, "instances[0].prompt", request->prompt);
+    tarimg_google_put_integer(exchange, "parameters.sampleCount", exchange->count);
+    tarimg_google_put_text(exchange, "parameters.aspectRatio", request->aspect_ratio);
+    tarimg_google_put_text(exchange, "parameters.sampleImageSize", tarimg_google_size(link));
+    tarimg_google_put_text(exchange, "parameters.negativePrompt",
+                           tarimg_google_vertex_only(link, "negative_prompt", request->negative_prompt));
+    tarimg_google_put_format(exchange, "parameters.outputOptions.mimeType", request->output_format);
+    tarimg_google_put_seed(exchange);
+}
+
+static tarash_image_result tarimg_google_build(tarash_image_exchange *exchange) {
+    tarash_image_result result = tarimg_google_check(exchange);
+    if (result != TARASH_IMAGE_OK) return result;
+    if (tarimg_google_is_imagen(exchange->link))
+        tarimg_google_build_prediction(exchange);
+    else
+        tarimg_google_build_content(exchange);
+    exchange->image_paths = "candidates[].content.parts[].inlineData.data,predictions[].bytesBase64Encoded";
+    exchange->holds_images = !tarimg_google_is_imagen(exchange->link); /* drafts come first */
+    return TARASH_IMAGE_OK;
+}
+
+/* ---- replies */
+
+static int tarimg_google_is_thought(const tarimg_value *part) {
+    const tarimg_value *thought = tarimg_at(part, "thought");
+    return thought && thought->kind == TARIMG_TRUE;
+}
+
+static const tarimg_value *tarimg_google_image_of(const tarimg_value *part) {
+    const tarimg_value *image = tarimg_at(part, "inlineData.data");
+    if (tarimg_google_is_thought(part)) return NULL;
+    return image ? image : tarimg_at(part, "fileData.fileUri");
+}
+
+/* The last image is the result; others that aren't marked as drafts are kept behind it. */
+static void tarimg_google_read_parts(tarash_image_exchange *exchange, const tarimg_value *parts) {
+    const tarimg_value *part, *last = NULL;
+    if (!parts || parts->kind != TARIMG_ARRAY) return;
+    for (part = parts->first; part; part = part->next) {
+        if (tarimg_google_image_of(part)) last = part;
+    }
+    if (last) (void)tarimg_add_image(exchange, tarimg_google_image_of(last));
+    for (part = parts->first; part; part = part->next) {
+        if (part != last) (void)tarimg_add_image(exchange, tarimg_google_image_of(part));
+    }
+}
+
+/* What the model says beside the image, or in its place. */
+static const char *tarimg_google_words(tarash_image_exchange *exchange) {
+    const tarimg_value *parts = tarimg_at(exchange->document, "candidates[0].content.parts"), *part;
+    const char *words = NULL;
+    if (!parts || parts->kind != TARIMG_ARRAY) return NULL;
+    for (part = parts->first; part; part = part->next) {
+        const char *text = tarimg_text_at(part, "text");
+        if (!tarimg_is_set(text) || tarimg_google_is_thought(part)) continue;
+        words = words ? tarimg_format(&exchange->arena, "%s\n%s", words, text) : text;
+    }
+    return words;
+}
+
+static void tarimg_google_read_usage(tarash_image_exchange *exchange) {
+    const tarimg_value *usage = tarimg_at(exchange->document, "usageMetadata");
+    int64_t thoughts = 0;
+    (void)tarimg_integer_at(usage, "promptTokenCount", &exchange->usage.input_tokens);
+    (void)tarimg_integer_at(usage, "candidatesTokenCount", &exchange->usage.output_tokens);
+    (void)tarimg_integer_at(usage, "totalTokenCount", &exchange->usage.total_tokens);
+    (void)tarimg_integer_at(usage, "thoughtsTokenCount", &thoughts);
+    if (thoughts > 0 && exchange->usage.output_tokens <= INT64_MAX - thoughts)
+        exchange->usage.output_tokens += thoughts;
+}
+
+static void tarimg_google_read_metadata(tarash_image_exchange *exchange, const char *words) {
+    const tarimg_value *candidate = tarimg_at(exchange->document, "candidates[0]"), *member;
+    tarimg_read_metadata(exchange, "candidates,predictions");
+    if (!exchange->metadata) return;
+    tarimg_set_text(&exchange->arena, exchange->metadata, "text", words);
+    if (!candidate || candidate->kind != TARIMG_OBJECT) return;
+    for (member = candidate->first; member; member = member->next) {
+        if (!tarimg_in_list("content,index", member->name))
+            tarimg_set(&exchange->arena, exchange->metadata, member->name,
+                       tarimg_copy_value(&exchange->arena, member));
+    }
+}
+
+static tarash_image_result tarimg_google_blocked(tarash_image_exchange *exchange, const char *code,
+                                                 const char *message) {
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, code,
+                       tarimg_is_set(message) ? message : TARIMG_BLOCKED);
+}
+
+/* Why a whole answer holds no image. */
+static tarash_image_result tarimg_google_explain(tarash_image_exchange *exchange, const char *words) {
+    static const char blocking[] =
+        "IMAGE_SAFETY,IMAGE_PROHIBITED_CONTENT,IMAGE_RECITATION,SAFETY,PROHIBITED_CONTENT,BLOCKLIST,"
+        "RECITATION,SPII,LANGUAGE";
+    const tarimg_value *document = exchange->document;
+    const char *block = tarimg_text_at(document, "promptFeedback.blockReason");
+    const char *reason = tarimg_text_at(document, "candidates[0].finishReason");
+    const char *message = tarimg_text_at(document, "candidates[0].finishMessage");
+    if (block)
+        return tarimg_google_blocked(exchange, block,
+                                     tarimg_text_at(document, "promptFeedback.blockReasonMessage"));
+    if (tarimg_google_is_imagen(exchange->link)) /* which leaves out all that its filters stop */
+        return tarimg_google_blocked(exchange, "raiFilteredReason",
+                                     tarimg_text_at(document, "predictions[0].raiFilteredReason"));
+    if (reason && tarimg_in_list(blocking, reason)) return tarimg_google_blocked(exchange, reason, message);
+    if (!tarimg_is_set(message) && words)
+        message = tarimg_format(&exchange->arena, "the model answered in words: %s", words);
+    if (!tarimg_is_set(message))
+        message = tarimg_format(&exchange->arena, "the answer holds no image (%s)",
+                                reason ? reason : "and no word why");
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, reason, message ? message : "");
+}
+
+static void tarimg_google_read_predictions(tarash_image_exchange *exchange, const tarimg_value *list) {
+    const tarimg_value *item;
+    if (!list || list->kind != TARIMG_ARRAY) return;
+    for (item = list->first; item; item = item->next) {
+        tarimg_found *found = tarimg_add_image(exchange, tarimg_at(item, "bytesBase64Encoded"));
+        if (found)
+            found->revised_prompt = tarimg_copy(&exchange->arena, tarimg_text_at(item, "prompt"));
+        else if (tarimg_text_at(item, "raiFilteredReason"))
+            exchange->refused_count++;
+    }
+}
+
+static tarash_image_result tarimg_google_read(tarash_image_exchange *exchange) {
+    const tarimg_value *candidates = tarimg_at(exchange->document, "candidates"), *candidate;
+    const char *created = tarimg_text_at(exchange->document, "createTime");
+    const char *words = tarimg_google_words(exchange);
+    tarimg_google_read_usage(exchange);
+    tarimg_google_read_metadata(exchange, words);
+    if (created) (void)tarimg_parse_timestamp(created, &exchange->created);
+    if (tarimg_at(exchange->document, "error.message")) return tarimg_soft_error(exchange);
+    tarimg_google_read_predictions(exchange, tarimg_at(exchange->document, "predictions"));
+    if (candidates && candidates->kind == TARIMG_ARRAY) {
+        for (candidate = candidates->first; candidate; candidate = candidate->next)
+            tarimg_google_read_parts(exchange, tarimg_at(candidate, "content.parts"));
+    }
+    return exchange->found ? TARASH_IMAGE_OK : tarimg_google_explain(exchange, words);
+}
+
+/* ---- errors */
+
+/* "37s", "1.5s" */
+static void tarimg_google_read_delay(tarash_image_exchange *exchange, const char *text) {
+    size_t size = text ? strlen(text) : 0;
+    int64_t wait;
+    if (size < 2 || text[size - 1] != 's') return;
+    if (tarimg_parse_thousandths(text, size - 1, TARIMG_MAX_RETRY_AFTER_MS, &wait))
+        exchange->error.retry_after_ms = (int)wait;
+}
+
+/* A quota that the next minute doesn't fill: of a day, or of nothing at all. */
+static int tarimg_google_is_used_up(const tarimg_value *detail, const char *message) {
+    const tarimg_value *violations = tarimg_at(detail, "violations"), *violation;
+    if (tarimg_contains_nocase(message, "limit: 0,") ||
+        tarimg_contains_nocase(message, "credits are depleted"))
+        return 1;
+    if (!violations || violations->kind != TARIMG_ARRAY) return 0;
+    for (violation = violations->first; violation; violation = violation->next) {
+        if (tarimg_contains_nocase(tarimg_text_at(violation, "quotaId"), "PerDay")) return 1;
+    }
+    return 0;
+}
+
+static void tarimg_google_error(tarash_image_exchange *exchange) {
+    const tarimg_value *details = tarimg_at(exchange->document, "error.details"), *detail;
+    const char *message = tarimg_text_at(exchange->document, "error.message");
+    const char *code = tarimg_text_at(exchange->document, "error.status");
+    tarash_image_error *error = &exchange->error;
+    int is_used_up = tarimg_google_is_used_up(NULL, message);
+    for (detail = details && details->kind == TARIMG_ARRAY ? details->first : NULL; detail;
+         detail = detail->next) {
+        const char *reason = tarimg_text_at(detail, "reason");
+        if (tarimg_is_set(reason)) code = reason;
+        tarimg_google_read_delay(exchange, tarimg_text_at(detail, "retryDelay"));
+        is_used_up |= tarimg_google_is_used_up(detail, NULL);
+    }
+    if (!code) return;
+    tarimg_copy_fixed(error->provider_code, sizeof error->provider_code, code);
+    if (tarimg_begins_nocase(code, "API_KEY_")) error->result = TARASH_IMAGE_ERROR_AUTHENTICATION;
+    if (tarimg_equal(code, "BILLING_DISABLED") || (exchange->status == 429 && is_used_up))
+        error->result = TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
+    if (tarimg_contains_nocase(message, "Responsible AI practices"))
+        error->result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+}
+
+static const tarimg_adapter tarimg_google_adapter = {
+    tarimg_google_build, tarimg_google_read,     NULL, NULL, 0, 0, tarimg_google_error,
+    tarimg_google_model, tarimg_google_base_url, 0,    NULL};
+
+/* >>provider automatic1111
+   Stable Diffusion web UI, and Forge, on a machine of one's own: one blocking call, with seeds and the like in a text of
+   JSON inside the reply. The model is the checkpoint to load; without one the server's own stays.
+   github.com/AUTOMATIC1111/stable-diffusion-webui, modules/api/{api,models}.py */
+
+#define TARIMG_AUTOMATIC1111_UPSCALER "R-ESRGAN 4x+" /* the server's own default leaves the image as it is */
+
+static void tarimg_automatic1111_put_list(tarash_image_exchange *exchange, const char *name,
+                                          tarimg_value *value) {
+    tarimg_value *list = tarimg_value_new(&exchange->arena, TARIMG_ARRAY);
+    tarimg_append_value(list, value);
+    tarimg_set(&exchange->arena, tarimg_body_object(exchange), name, list);
+}
+
+/* The size asked for; an edit without one keeps its image's, which the server would squeeze into a square. */
+static void tarimg_automatic1111_put_size(tarash_image_exchange *exchange, const char *width_name,
+                                          const char *height_name, int from_input) {
+    const tarimg_link *link = exchange->link;
+    const char *size = exchange->request.size;
+    int width = 0, height = 0;
+    if (size)
+        (void)tarimg_parse_size(size, strlen(size), &width, &height);
+    else if (from_input && link->input_count && link->inputs[0].width) {
+        width = link->inputs[0].width;
+        height = link->inputs[0].height;
+        tarimg_fit_size(link->caps, &width, &height);
+    }
+    if (!width) return;
+    tarimg_body_integer(exchange, width_name, width);
+    tarimg_body_integer(exchange, height_name, height);
+}
+
+static void tarimg_automatic1111_put_images(tarash_image_exchange *exchange) {
+    if (!exchange->link->input_count) return;
+    tarimg_automatic1111_put_list(exchange, "init_images",
+                                  tarimg_input_value(exchange, TARIMG_INPUT_BASE64, 0));
+    if (exchange->link->mask)
+        tarimg_set(&exchange->arena, tarimg_body_object(exchange), "mask",
+                   tarimg_input_value(exchange, TARIMG_INPUT_BASE64, (size_t)-1));
+}
+
+static void tarimg_automatic1111_put_model(tarash_image_exchange *exchange) {
+    tarimg_value *settings;
+    if (!exchange->link->model[0]) return;
+    settings = tarimg_value_new(&exchange->arena, TARIMG_OBJECT);
+    tarimg_set_text(&exchange->arena, settings, "sd_model_checkpoint", exchange->link->model);
+    tarimg_set(&exchange->arena, tarimg_body_object(exchange), "override_settings", settings);
+}
+
+static void tarimg_automatic1111_build_image(tarash_image_exchange *exchange) {
+    const tarash_image_request *request = &exchange->request;
+    tarimg_send(exchange, "POST", exchange->link->input_count ? "sdapi/v1/img2img" : "sdapi/v1/txt2img");
+    tarimg_body_set(exchange, "prompt", request->prompt);
+    tarimg_body_set(exchange, "negative_prompt", request->negative_prompt);
+    if (request->style)
+        tarimg_automatic1111_put_list(exchange, "styles",
+                                      tarimg_value_text(&exchange->arena, request->style));
+    tarimg_automatic1111_put_size(exchange, "width", "height", 1);
+    if (request->n > 0) tarimg_body_integer(exchange, "batch_size", exchange->count);
+    if (request->has_seed) tarimg_body_integer(exchange, "seed", request->seed);
+    tarimg_automatic1111_put_images(exchange);
+    tarimg_automatic1111_put_model(exchange);
+}
+
+static void tarimg_automatic1111_build_upscale(tarash_image_exchange *exchange) {
+    tarimg_send(exchange, "POST", "sdapi/v1/extra-single-image");
+    tarimg_set(&exchange->arena, tarimg_body_object(exchange), "image",
+               tarimg_input_value(exchange, TARIMG_INPUT_BASE64, 0));
+    tarimg_body_set(exchange, "upscaler_1", TARIMG_AUTOMATIC1111_UPSCALER);
+    if (!exchange->request.size) return;
+    tarimg_body_integer(exchange, "resize_mode", 1);
+    tarimg_automatic1111_put_size(exchange, "upscaling_resize_w", "upscaling_resize_h", 0);
+}
+
+static tarash_image_result tarimg_automatic1111_build(tarash_image_exchange *exchange) {
+    const tarimg_link *link = exchange->link;
+    if (link->key && !strchr(link->key, ':'))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "api_key: has the form user:password (the server's --api-auth)");
+    tarimg_use_basic_key(exchange);
+    if (link->operation && tarimg_equal(link->operation->operation, "upscale"))
+        tarimg_automatic1111_build_upscale(exchange);
+    else
+        tarimg_automatic1111_build_image(exchange);
+    exchange->image_paths = "images[],image";
+    exchange->holds_images = 1; /* a grid may stand before them */
+    return TARASH_IMAGE_OK;
+}
+
+/* The images that were asked for: behind a grid, and before what extensions add. */
+static void tarimg_automatic1111_read_images(tarash_image_exchange *exchange, const tarimg_value *info) {
+    const tarimg_value *list = tarimg_at(exchange->document, "images"), *seeds = tarimg_at(info, "all_seeds"),
+                       *image, *seed;
+    int64_t first = 0, place = 0;
+    int is_counted = seeds && seeds->kind == TARIMG_ARRAY && seeds->first;
+    (void)tarimg_integer_at(info, "index_of_first_image", &first);
+    if (!list || list->kind != TARIMG_ARRAY) return;
+    seed = is_counted ? seeds->first : NULL;
+    for (image = list->first; image && (seed || !is_counted); image = image->next) {
+        tarimg_found *found;
+        if (place++ < first) continue;
+        found = tarimg_add_image(exchange, image);
+        if (found && seed) found->has_seed = tarimg_integer_at(seed, "", &found->seed);
+        if (seed) seed = seed->next;
+    }
+}
+
+static tarash_image_result tarimg_automatic1111_read(tarash_image_exchange *exchange) {
+    const char *text = tarimg_text_at(exchange->document, "info");
+    tarimg_value *info = NULL;
+    tarimg_read_metadata(exchange, "images,image,parameters,info");
+    if (text) info = tarimg_parse_json(&exchange->arena, text, strlen(text), exchange->link->max_depth);
+    tarimg_redact_value(exchange->link->secrets, info); /* what its escapes have hidden */
+    if (info && exchange->metadata) tarimg_set(&exchange->arena, exchange->metadata, "info", info);
+    tarimg_automatic1111_read_images(exchange, info);
+    (void)tarimg_add_image(exchange, tarimg_at(exchange->document, "image"));
+    if (exchange->found) return TARASH_IMAGE_OK;
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, NULL,
+                       "the answer holds no image; was the server interrupted?");
+}
+
+/* {"detail"}, or of an exception {"error": its class, "detail", "errors": its text}. */
+static void tarimg_automatic1111_error(tarash_image_exchange *exchange) {
+    static const char *const paths[] = {"detail", "errors"};
+    static const char *const faults[] = {"Sampler not found",     "Init image not found", "Script '",
+                                         "Invalid encoded image", "Invalid image url",    "Model not found"};
+    const char *message = tarimg_first_text(exchange->document, paths, sizeof paths / sizeof paths[0]);
+    const char *kind = tarimg_text_at(exchange->document, "error");
+    tarash_image_error *error = &exchange->error;
+    size_t i;
+    if (kind) tarimg_copy_fixed(error->provider_code, sizeof error->provider_code, kind);
+    if (exchange->status == 404 && tarimg_equal(message, "Not Found"))
+        message = "there is no such path; the server must be started with --api";
+    if (!message) return;
+    for (i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        if (tarimg_begins_nocase(message, faults[i])) error->result = TARASH_IMAGE_ERROR_VALIDATION;
+    }
+    message = tarimg_format(&exchange->arena, "%s answered HTTP %d: %s", exchange->speaker, exchange->status,
+                            message);
+    if (message) tarimg_copy_fixed(error->message, sizeof error->message, message);
+}
+
+static const tarimg_adapter tarimg_automatic1111_adapter = {tarimg_automatic1111_build,
+                                                            tarimg_automatic1111_read,
+                                                            NULL,
+                                                            NULL,
+                                                            0,
+                                                            0,
+                                                            tarimg_automatic1111_error,
+                                                            NULL,
+                                                            NULL,
+                                                            0,
+                                                            NULL};
+
 /* >>provider custom
    A provider that the user registered: its functions, behind the same interface. */
 
@@ -7619,6 +8152,32 @@ static const tarash_image_capabilities tarimg_caps_openrouter = {
     TARIMG_FIELDS_OPENROUTER, 10, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
     "any", 0, 0, 0, 0, 0, TARIMG_OPENROUTER_RATIOS,
     "auto,low,medium,high,xhigh,max", NULL, "auto,opaque,transparent", "png,jpeg,webp,svg", 0, NULL, 0};
+#define TARIMG_FIELDS_GOOGLE                                                                                 \
+    (TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT)
+#define TARIMG_INT32_MIN (-2147483647 - 1)
+#define TARIMG_INT32_MAX 2147483647
+#define TARIMG_GOOGLE_RATIOS "1:1,2:3,3:2,3:4,4:3,4:5,5:4,9:16,16:9,21:9"
+static const tarash_image_capabilities tarimg_caps_gemini = {
+    TARIMG_FIELDS_GOOGLE, 1, 14, TARASH_IMAGE_MASK_NONE, TARIMG_INT32_MIN, TARIMG_INT32_MAX,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_GOOGLE_RATIOS ",1:4,4:1,1:8,8:1", NULL, NULL, NULL, "png,jpeg", 0, "png,jpeg,webp,heic,heif", 0};
+static const tarash_image_capabilities tarimg_caps_gemini_3 = {
+    TARIMG_FIELDS_GOOGLE, 1, 14, TARASH_IMAGE_MASK_NONE, TARIMG_INT32_MIN, TARIMG_INT32_MAX,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_GOOGLE_RATIOS, NULL, NULL, NULL, "png,jpeg", 0, "png,jpeg,webp,heic,heif", 0};
+static const tarash_image_capabilities tarimg_caps_gemini_25 = {
+    TARIMG_FIELDS_GOOGLE, 1, 3, TARASH_IMAGE_MASK_NONE, TARIMG_INT32_MIN, TARIMG_INT32_MAX,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_GOOGLE_RATIOS, NULL, NULL, NULL, "png,jpeg", 0, "png,jpeg,webp,heic,heif", 0};
+static const tarash_image_capabilities tarimg_caps_imagen = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_OUTPUT_FORMAT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 4294967295,
+    NULL, 0, 0, 0, 0, 0,
+    "1:1,3:4,4:3,9:16,16:9", NULL, NULL, NULL, "png,jpeg", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_automatic1111_upscale = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES, 1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
 
 /* The first row that matches counts: longer prefixes stand above shorter ones. */
 static const tarash_image_model_info tarimg_models[] = {
@@ -7651,6 +8210,13 @@ static const tarash_image_model_info tarimg_models[] = {
     {"together", "black-forest-labs/FLUX.1-kontext*", "current", &tarimg_caps_together_kontext},
     {"together", "google/*", "current", &tarimg_caps_together_google},
     {"openrouter", "google/gemini-nano-banana-2.1", "current", &tarimg_caps_openrouter},
+    {"google", "gemini-nano-banana-2.1*", "current", &tarimg_caps_gemini},
+    {"google", "gemini-3-pro-image-preview", "ended 2026-06-25", &tarimg_caps_gemini_3},
+    {"google", "gemini-3-pro-image*", "current", &tarimg_caps_gemini_3},
+    {"google", "gemini-3.1-flash-lite-image*", "current", &tarimg_caps_gemini_3},
+    {"google", "gemini-3.1-flash-image*", "ended 2026-10-29", &tarimg_caps_gemini},
+    {"google", "gemini-2.5-flash-image*", "ended 2026-10-02", &tarimg_caps_gemini_25},
+    {"google", "imagen-*", "ended 2026-08-17", &tarimg_caps_imagen},
 };
 
 #if defined(TARASH_IMAGE_NO_OPENAI)
@@ -7693,6 +8259,16 @@ static const tarash_image_model_info tarimg_models[] = {
 #else
 #define TARIMG_OPENROUTER 1, &tarimg_openrouter_adapter
 #endif
+#if defined(TARASH_IMAGE_NO_GOOGLE)
+#define TARIMG_GOOGLE 0, NULL
+#else
+#define TARIMG_GOOGLE 1, &tarimg_google_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_AUTOMATIC1111)
+#define TARIMG_AUTOMATIC1111 0, NULL
+#else
+#define TARIMG_AUTOMATIC1111 1, &tarimg_automatic1111_adapter
+#endif
 #if defined(TARASH_IMAGE_NO_MOCK)
 #define TARIMG_MOCK 0, NULL
 #else
@@ -7727,6 +8303,13 @@ static const tarash_image_operation_info tarimg_operations[] = {
     {"together", "edit", "images/generations", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
     {"openrouter", "generate", "images", TARIMG_NEEDS_PROMPT, NULL},
     {"openrouter", "edit", "images", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"google", "generate", "generateContent", TARIMG_NEEDS_PROMPT, NULL},
+    {"google", "edit", "generateContent", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"automatic1111", "generate", "sdapi/v1/txt2img", TARIMG_NEEDS_PROMPT, NULL},
+    {"automatic1111", "edit", "sdapi/v1/img2img", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"automatic1111", "image_to_image", "sdapi/v1/img2img", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"automatic1111", "inpaint", "sdapi/v1/img2img", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_NEEDS_MASK, NULL},
+    {"automatic1111", "upscale", "sdapi/v1/extra-single-image", TARIMG_NEEDS_IMAGE, &tarimg_caps_automatic1111_upscale},
 };
 
 /* Built-in mappings, for adapters that are is_mapped; the longest prefix that fits counts. */
@@ -7785,6 +8368,18 @@ static const tarash_image_provider_info tarimg_rows[] = {
      {TARIMG_FIELDS_OPENROUTER, 10, 0, TARASH_IMAGE_MASK_NONE, 0, 0, "any", 0, 0, 0, 0, 0, TARIMG_OPENROUTER_RATIOS,
       "auto,low,medium,high,xhigh,max", NULL, "auto,opaque,transparent", "png,jpeg,webp,svg", 0, NULL, 0},
      TARIMG_OPENROUTER},
+    {"google", "gemini",
+     "https://generativelanguage.googleapis.com", "GOOGLE_GEMINI_BASE_URL", "GOOGLE_API_KEY,GEMINI_API_KEY,GOOGLE_GENERATIVE_AI_API_KEY", 0, "x-goog-api-key", "", NULL,
+     "gemini-nano-banana-2.1", "project,location", NULL, 0,
+     {TARIMG_FIELDS_GOOGLE, 1, 14, TARASH_IMAGE_MASK_NONE, TARIMG_INT32_MIN, TARIMG_INT32_MAX, NULL, 0, 0, 0, 0, 0, TARIMG_GOOGLE_RATIOS ",1:4,4:1,1:8,8:1", NULL, NULL, NULL, "png,jpeg", 0, NULL, 0},
+     TARIMG_GOOGLE},
+    {"automatic1111", "a1111,stable-diffusion-webui",
+     "http://127.0.0.1:7860", "AUTOMATIC1111_BASE_URL", "AUTOMATIC1111_API_AUTH", 1, "Authorization", "Basic ", NULL,
+     "", NULL, NULL, 0,
+     {TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_NEGATIVE_PROMPT |
+          TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK,
+      8, 1, TARASH_IMAGE_MASK_WHITE, 0, 4294967295, "any", 8, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 64, NULL, 0},
+     TARIMG_AUTOMATIC1111},
     {"mock", NULL,
      "mock:", NULL, NULL, 1, "Authorization", "Bearer ", NULL,
      "mock", NULL, NULL, 0,

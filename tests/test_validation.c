@@ -1010,7 +1010,7 @@ static void test_table_of_providers(void **state) {
         }
         if (row->base_url && strcmp(row->base_url, "mock:") != 0) {
             assert_true(tarimg_split_url(row->base_url, &url));
-            assert_true(url.is_https);
+            assert_true(url.is_https || tarimg_is_private_host(&url)); /* a key stays unread on its way */
         }
         assert_words(row->name, row->aliases);
         assert_words(row->name, row->key_variables);
@@ -1025,6 +1025,7 @@ static void test_table_of_providers(void **state) {
         restore();
         s.config.provider = row->name;
         if (!row->default_model || !row->default_model[0]) s.config.model = "m";
+        if (strcmp(row->name, "automatic1111") == 0) s.config.api_key = "user:password";
         check_taken(__LINE__, row->name);
     }
 }
