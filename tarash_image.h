@@ -5975,9 +5975,13 @@ static void tarimg_fit_size(const tarash_image_capabilities *caps, int *width, i
         h = scaled * h / w;
         w = scaled;
     } else if (caps->size_min_pixels && pixels < caps->size_min_pixels) {
-        int64_t scaled = tarimg_square_root(w * caps->size_min_pixels / h) + 1;
-        h = scaled * h / w + 1;
+        int64_t scaled = tarimg_square_root(w * caps->size_min_pixels / h);
+        h = scaled * h / w;
         w = scaled;
+        if (w * h < caps->size_min_pixels) {
+            w++;
+            h++;
+        }
     }
     if (caps->size_min_edge && w < caps->size_min_edge) w = caps->size_min_edge;
     if (caps->size_min_edge && h < caps->size_min_edge) h = caps->size_min_edge;
@@ -6175,6 +6179,7 @@ static int tarimg_quality_rank(const char *word, size_t size) {
                   {"4k", 5},
                   {"turbo", 1},
                   {"balanced", 2},
+                  {"default", 2},
                   {"quality", 3}};
     size_t i;
     for (i = 0; i < sizeof ladder / sizeof ladder[0]; i++) {
@@ -8297,6 +8302,10 @@ static const tarash_image_operation_info tarimg_operations[] = {
     {"openai_compatible", "generate", "images/generations", TARIMG_NEEDS_PROMPT, NULL},
     {"openai_compatible", "edit", "images/edits", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
     {"openai_compatible", "variation", "images/variations", TARIMG_NEEDS_IMAGE, &tarimg_caps_variation},
+    {"indoxrouter", "generate", "api/v1/images/generations", TARIMG_NEEDS_PROMPT, NULL},
+    {"atoma", "generate", "v1/images/generations", TARIMG_NEEDS_PROMPT, NULL},
+    {"xai", "generate", "images/generations", TARIMG_NEEDS_PROMPT, NULL},
+    {"xai", "edit", "images/edits", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
     {"azure_openai", "generate", "images/generations", TARIMG_NEEDS_PROMPT, NULL},
     {"azure_openai", "edit", "images/edits", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
     {"together", "generate", "images/generations", TARIMG_NEEDS_PROMPT, NULL},
@@ -10862,8 +10871,8 @@ static int64_t tarimg_reply_delay(tarimg_transfer *transfer) {
 }
 
 static const char *tarimg_reply_request_id(const tarash_image_exchange *exchange) {
-    static const char *const names[] = {"x-request-id", "request-id", "x-fal-request-id", "apim-request-id",
-                                        "x-requestid"};
+    static const char *const names[] = {"x-request-id",    "request-id",       "x-fal-request-id",
+                                        "apim-request-id", "x-amzn-requestid", "x-requestid"};
     size_t i;
     for (i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *value = tarimg_reply_header(exchange, names[i]);

@@ -594,7 +594,8 @@ static const option options[] = {
      "name itself\n"
      "ends in such a word, add a role: '...?kind=style=reference'"},
     {"mask", 0, OPTION_HANDLER, 0, 0, 0, on_mask, "FILE",
-     "what to edit. It is sent as it is: transparent marks that\nfor openai and openai_compatible"},
+     "what to edit. It is sent as it is: what marks that at a provider\n(white, black, transparent) is shown "
+     "by --list-providers --json"},
     {"output", 0, OPTION_CHOICE, AT(output), 0, 0, NULL, "auto|bytes|url|base64",
      "auto, bytes: files, see -o. url: prints URLs and writes\nno file, unless the provider has only bytes "
      "to give.\n"
@@ -1578,7 +1579,35 @@ static void json_capabilities(json *j, const tarash_image_capabilities *c) {
     json_list(j, "styles", c->styles);
     json_list(j, "backgrounds", c->backgrounds);
     json_list(j, "output_formats", c->output_formats);
+    json_known(j, "size_min_edge", c->size_min_edge);
+    json_list(j, "input_formats", c->input_formats);
+    json_boolean(j, "mask_is_binary", c->mask_is_binary);
     json_close(j, '}');
+}
+
+static void json_operations(json *j, const char *provider) {
+    static const struct {
+        const char *name;
+        uint32_t flag;
+    } known[] = {{"takes_prompt", TARASH_IMAGE_OPERATION_TAKES_PROMPT},
+                 {"needs_prompt", TARASH_IMAGE_OPERATION_NEEDS_PROMPT},
+                 {"takes_images", TARASH_IMAGE_OPERATION_TAKES_IMAGES},
+                 {"needs_image", TARASH_IMAGE_OPERATION_NEEDS_IMAGE},
+                 {"takes_mask", TARASH_IMAGE_OPERATION_TAKES_MASK},
+                 {"needs_mask", TARASH_IMAGE_OPERATION_NEEDS_MASK}};
+    size_t count = 0, i, k;
+    const tarash_image_operation_info *operations = tarash_image_operations(&count);
+    json_open(j, "operations", '[');
+    for (i = 0; i < count; i++) {
+        if (strcmp(operations[i].provider, provider) != 0) continue;
+        json_open(j, NULL, '{');
+        json_text(j, "name", operations[i].operation);
+        json_text(j, "call", operations[i].call);
+        for (k = 0; k < sizeof known / sizeof known[0]; k++)
+            json_boolean(j, known[k].name, (operations[i].flags & known[k].flag) != 0);
+        json_close(j, '}');
+    }
+    json_close(j, ']');
 }
 
 static int list_providers(const tool *t) {
@@ -1605,8 +1634,12 @@ static int list_providers(const tool *t) {
         json_text(&j, "auth_header", p->auth_header);
         json_text(&j, "auth_prefix", p->auth_prefix);
         json_filled(&j, "default_model", p->default_model);
+        json_list(&j, "key_hosts", p->key_hosts);
         json_list(&j, "config_keys", p->config_keys);
+        json_list(&j, "option_variables", p->option_variables);
+        json_known(&j, "poll_interval_ms", p->poll_interval_ms);
         json_boolean(&j, "compiled_in", p->compiled_in);
+        json_operations(&j, p->name);
         json_capabilities(&j, &p->capabilities);
         json_close(&j, '}');
     }

@@ -35,16 +35,14 @@ static struct {
     cJSON *log;
 } b;
 
-/* Forgets what a list of names holds: "A,B", or "key=A,other=B". */
+/* Forgets what a list of names holds: "A,B", "A+B?", or "key=A,other=B". */
 static inline void unset_listed(const char *list) {
     char name[64];
     while (list && *list) {
-        size_t length = strcspn(list, ",");
-        const char *value = (const char *)memchr(list, '=', length);
-        const char *start = value ? value + 1 : list;
-        snprintf(name, sizeof name, "%.*s", (int)(list + length - start), start);
+        size_t length = strcspn(list, ",=+?");
+        snprintf(name, sizeof name, "%.*s", (int)length, list);
         unsetenv(name);
-        list += length + (list[length] == ',');
+        list += length + (list[length] != '\0');
     }
 }
 

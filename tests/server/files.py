@@ -7,7 +7,7 @@ import results
 from reply import Reply, json_reply, text_reply
 
 FORBIDDEN = ("authorization", "x-api-key", "api-key", "x-key", "x-goog-api-key", "cookie", "proxy-authorization",
-             "openai-organization", "openai-project")
+             "openai-organization", "openai-project", "x-amz-security-token", "x-amz-date")
 KEY_IN_URL = re.compile(r"\b(sk-|xai-|indox-)|[?&](api_?key|key|access_token|token)=", re.I)
 STATIC = re.compile(r"static/(?:([^/]+)/)?(\d{1,5})x(\d{1,5})\.(png|jpg|jpeg|webp|gif|svg)\Z")
 
