@@ -10691,8 +10691,9 @@ static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, in
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_timeout_ms);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    /* Where a server speaks HTTP/2, many requests share one connection. */
-    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    /* Where a server speaks HTTP/2, many requests share one connection. TLS's handshake tells; without it, only the
+       first answer would, and every other request would wait for that. */
+    if (tarimg_begins_nocase(url, "https:")) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_USERAGENT, client->user_agent);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
