@@ -58,7 +58,8 @@
      TARASH_IMAGE_NO_STDIO          no file is ever opened: paths, saving and the file sink are UNSUPPORTED
      TARASH_IMAGE_NO_OPENAI, TARASH_IMAGE_NO_OPENAI_COMPATIBLE, TARASH_IMAGE_NO_INDOXROUTER,
      TARASH_IMAGE_NO_ATOMA, TARASH_IMAGE_NO_XAI, TARASH_IMAGE_NO_AZURE_OPENAI, TARASH_IMAGE_NO_TOGETHER,
-     TARASH_IMAGE_NO_OPENROUTER, TARASH_IMAGE_NO_GOOGLE, TARASH_IMAGE_NO_AUTOMATIC1111, TARASH_IMAGE_NO_MOCK
+     TARASH_IMAGE_NO_OPENROUTER, TARASH_IMAGE_NO_GOOGLE, TARASH_IMAGE_NO_AUTOMATIC1111, TARASH_IMAGE_NO_STABILITY,
+     TARASH_IMAGE_NO_BEDROCK, TARASH_IMAGE_NO_MOCK
                                     the provider stays known by name, and using it is UNSUPPORTED
 
    PROVIDERS
@@ -74,6 +75,8 @@
      openrouter          OPENROUTER_API_KEY          https://openrouter.ai/api/v1  any        -
      google              GOOGLE_API_KEY              https://generativelanguage.googleapis.com  1 to 14  -
      automatic1111       AUTOMATIC1111_API_AUTH      http://127.0.0.1:7860         1 to 1     yes
+     stability           STABILITY_API_KEY           https://api.stability.ai      1 to 3     yes
+     bedrock             AWS_BEARER_TOKEN_BEDROCK    Amazon Bedrock, by region     1 or 2     yes
      mock                none                        none                          any        yes
 
      openai also reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID; indoxrouter also INDOXHUB_API_KEY;
@@ -85,6 +88,10 @@
      or /openai/v1, that of a project or of a deployment, or a whole target URI. A dated api_version (or one in the
      base URL's query, which wins) leads to the deployment's path, none, "v1" and "preview" lead to v1. A key that is
      a token (a JWT) goes out as a bearer.
+     stability also reads STABILITY_KEY and STABILITY_API_URL; bedrock also AWS_ACCESS_KEY_ID with
+     AWS_SECRET_ACCESS_KEY and, if set, AWS_SESSION_TOKEN (or api_key "id:secret" or "id:secret:session"): these sign
+     the request, which for models with a ':' in their name needs libcurl 8.14; a bearer key needs nothing. And
+     AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL_BEDROCK_RUNTIME, AWS_ENDPOINT_URL.
 
      What provider_config (a JSON object) may hold:
        openai              "organization", "project": the headers of those names
@@ -98,6 +105,16 @@
                            "location": e.g. "us-central1" (default: "global"). "operation": "generate", "edit"
        automatic1111       "operation": "generate", "edit", "image_to_image", "inpaint", "upscale"; an edit without a
                            size keeps that of its image
+       stability           "strength": 0 to 1, how much of an input image may change (default: 0.5)
+                           "accept": any "image/..." for an answer of bytes instead of JSON with base64
+                           "operation": edit, image_to_image, inpaint, erase, outpaint, search_and_replace,
+                           search_and_recolor, remove_background, replace_background, relight (images: subject,
+                           background, light), sketch, structure, style, style_transfer (two images, the second or the
+                           one with the role style gives the style), upscale, upscale_fast, upscale_conservative,
+                           upscale_creative; further fields (left, search_prompt, creativity) go into extra_params.
+                           A mask makes it inpaint. The model may be such a call's path, too: "control/sketch"
+       bedrock             "strength" and "operation" as stability, which has no replace_background and relight here:
+                           an operation chooses the model; "region" (default: us-west-2)
      A key of it that the provider doesn't know becomes a warning.
 
    ADAPTING A REQUEST
@@ -7743,6 +7760,541 @@ static const tarimg_adapter tarimg_automatic1111_adapter = {tarimg_automatic1111
                                                             0,
                                                             NULL};
 
+/* >>provider stability
+   Forms always, one image per call; the model or the operation is a path. Bytes or JSON come back, with a refused
+   image as status 200; two calls give a job. The old v1 engines take JSON.
+   https://platform.stability.ai/docs/api-reference */
+
+/* What the calls of v2beta differ in; Bedrock sells the same ones as models, whose ids hold `name`. */
+typedef struct tarimg_stability_service {
+    const char *call; /* below v2beta/stable-image/ */
+    const char *name;
+    const char *images; /* fields of the input images, in their order */
+    const char *prompt; /* the prompt's field, or NULL */
+} tarimg_stability_service;
+
+/* The last one stands for calls that are newer than this table. */
+static const tarimg_stability_service tarimg_stability_services[] = {
+    {"generate/core", "stable-image-core", "", "prompt"},
+    {"generate/ultra", "stable-image-ultra", "image", "prompt"},
+    {"generate/sd3", "sd3", "image", "prompt"},
+    {"edit/erase", "erase-object", "image", NULL},
+    {"edit/inpaint", "inpaint", "image", "prompt"},
+    {"edit/outpaint", "outpaint", "image", "prompt"},
+    {"edit/search-and-replace", "search-replace", "image", "prompt"},
+    {"edit/search-and-recolor", "search-recolor", "image", "prompt"},
+    {"edit/remove-background", "remove-background", "image", NULL},
+    {"edit/replace-background-and-relight", "relight", "subject_image,background_reference,light_reference",
+     "background_prompt"},
+    {"control/sketch", "control-sketch", "image", "prompt"},
+    {"control/structure", "control-structure", "image", "prompt"},
+    {"control/style", "style-guide", "image", "prompt"},
+    {"control/style-transfer", "style-transfer", "init_image,style_image", "prompt"},
+    {"upscale/fast", "fast-upscale", "image", NULL},
+    {"upscale/conservative", "conservative-upscale", "image", "prompt"},
+    {"upscale/creative", "creative-upscale", "image", "prompt"},
+    {"", "", "image", "prompt"}};
+
+#define TARIMG_STABILITY_LAST          (sizeof tarimg_stability_services / sizeof tarimg_stability_services[0] - 1)
+#define TARIMG_STABILITY_STRENGTH      "0.5" /* where none is given; the call must have one */
+#define TARIMG_STABILITY_LONGEST_USER  256
+#define TARIMG_STABILITY_LOCKED_OUT_MS 60000 /* after too many requests */
+
+static int tarimg_stability_is_engine(const char *model) {
+    return tarimg_begins(model, "stable-diffusion-");
+}
+
+/* Operations that any model has, and not a call of its own. */
+static int tarimg_stability_is_general(const tarash_image_operation_info *operation) {
+    return !operation || tarimg_equal(operation->call, "generate");
+}
+
+/* Names that other places have for these models. */
+static const char *tarimg_stability_model(const tarimg_link *link) {
+    const char *model = link->model;
+    if (!tarimg_stability_is_general(link->operation)) return link->operation->call;
+    if (link->has_mask && !strchr(model, '/')) return "edit/inpaint";
+    if (tarimg_equal(model, "stable-diffusion-xl")) return "stable-diffusion-xl-1024-v1-0";
+    if (tarimg_equal(model, "sd3") || tarimg_equal(model, "stable-diffusion-3")) return "sd3.5-large";
+    if (tarimg_begins(model, "stable-diffusion-3"))
+        return tarimg_format(link->arena, "sd3%s", model + strlen("stable-diffusion-3"));
+    return NULL;
+}
+
+static const char *tarimg_stability_call(const char *model) {
+    if (strchr(model, '/')) return model;
+    if (tarimg_contains_nocase(model, "core")) return "generate/core";
+    return tarimg_contains_nocase(model, "ultra") ? "generate/ultra" : "generate/sd3";
+}
+
+static const tarimg_stability_service *tarimg_stability_find_service(const char *call) {
+    size_t i = 0;
+    while (i < TARIMG_STABILITY_LAST && !tarimg_equal(tarimg_stability_services[i].call, call)) i++;
+    return &tarimg_stability_services[i];
+}
+
+/* ---- request */
+
+/* A model that was asked for, and doesn't go out under that name, is worth a word; nothing is lost by it. */
+static void tarimg_stability_tell_model(tarimg_link *link) {
+    const char *asked = link->config.model;
+    if (asked && !tarimg_equal(asked, link->model))
+        tarimg_add_note(link, 1, "model", asked, link->model,
+                        "the provider's name of what makes this request's image");
+}
+
+static void tarimg_stability_prompt(tarash_image_exchange *exchange,
+                                    const tarimg_stability_service *service) {
+    const char *prompt = exchange->request.prompt;
+    if (!tarimg_is_set(prompt)) return;
+    if (service->prompt)
+        tarimg_body_set(exchange, service->prompt, prompt);
+    else
+        tarimg_warn(exchange->link, "prompt", prompt, NULL, "this model takes no prompt");
+}
+
+static void tarimg_stability_settings(tarash_image_exchange *exchange) {
+    const tarash_image_request *request = &exchange->request;
+    tarimg_body_set(exchange, "negative_prompt", request->negative_prompt);
+    tarimg_body_set(exchange, "aspect_ratio", request->aspect_ratio);
+    tarimg_body_set(exchange, "style_preset", request->style);
+    tarimg_body_set(exchange, "output_format", request->output_format);
+    if (request->has_seed) tarimg_body_integer(exchange, "seed", request->seed);
+}
+
+/* Of two images whose roles say so, the first one gives the style. */
+static int tarimg_stability_swaps(const tarimg_link *link, const tarimg_stability_service *service) {
+    return tarimg_equal(service->images, "init_image,style_image") && link->input_count == 2 &&
+           link->inputs[0].role == TARASH_IMAGE_ROLE_STYLE && link->inputs[1].role != TARASH_IMAGE_ROLE_STYLE;
+}
+
+static void tarimg_stability_images(tarash_image_exchange *exchange, const tarimg_stability_service *service,
+                                    tarimg_kind kind) {
+    const tarimg_link *link = exchange->link;
+    const char *list = service->images, *item;
+    size_t i = 0, size, swap = (size_t)tarimg_stability_swaps(link, service);
+    for (; i < link->input_count && tarimg_next_item(&list, &item, &size); i++) {
+        const char *name = tarimg_copy_bytes(&exchange->arena, item, size);
+        if (name)
+            tarimg_set(&exchange->arena, tarimg_body_object(exchange), name,
+                       tarimg_input_value(exchange, kind, i ^ swap));
+    }
+    if (link->mask)
+        tarimg_set(&exchange->arena, tarimg_body_object(exchange), "mask",
+                   tarimg_input_value(exchange, kind, (size_t)-1));
+}
+
+static void tarimg_stability_strength(tarash_image_exchange *exchange) {
+    const tarimg_value *given = tarimg_at(exchange->link->options, "strength");
+    tarimg_value *value = given ? tarimg_copy_value(&exchange->arena, given)
+                                : tarimg_value_text(&exchange->arena, TARIMG_STABILITY_STRENGTH);
+    if (value && !given) value->kind = TARIMG_NUMBER;
+    tarimg_set(&exchange->arena, tarimg_body_object(exchange), "strength", value);
+}
+
+/* Image to image: how much of the image may change, and at SD3 a mode in which the image gives the shape. */
+static void tarimg_stability_change(tarash_image_exchange *exchange,
+                                    const tarimg_stability_service *service) {
+    tarimg_link *link = exchange->link;
+    const char *strength = tarimg_option(link, "strength"), *ratio = exchange->request.aspect_ratio;
+    if (!tarimg_begins(service->call, "generate/") || link->input_count == 0) {
+        if (strength)
+            tarimg_warn(link, "provider_config.strength", strength, NULL,
+                        "only image to image has a strength");
+        return;
+    }
+    tarimg_stability_strength(exchange);
+    if (!tarimg_equal(service->call, "generate/sd3")) return;
+    tarimg_body_set(exchange, "mode", "image-to-image");
+    if (!ratio) return;
+    tarimg_warn(link, "aspect_ratio", ratio, NULL, "image to image keeps the image's ratio");
+    tarimg_remove_member(tarimg_body_object(exchange), "aspect_ratio");
+}
+
+/* Images that a call can't do without, beyond the first. */
+static tarash_image_result tarimg_stability_check(tarash_image_exchange *exchange,
+                                                  const tarimg_stability_service *service) {
+    const tarimg_link *link = exchange->link;
+    if (tarimg_equal(service->images, "init_image,style_image") && link->input_count == 1)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "images: a style transfer takes two, the second (or the one with the role style) "
+                           "gives the style");
+    if (tarimg_equal(service->prompt, "background_prompt") && !tarimg_is_set(exchange->request.prompt) &&
+        link->input_count < 2 && !tarimg_member(link->extra, "background_prompt"))
+        return tarimg_fail(
+            exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+            "prompt: is missing; say what the background shall be, or give a second image of it");
+    return TARASH_IMAGE_OK;
+}
+
+/* The fields of a call, in a form or, at Bedrock, in JSON. */
+static tarash_image_result tarimg_stability_fields(tarash_image_exchange *exchange,
+                                                   const tarimg_stability_service *service,
+                                                   tarimg_kind image_kind) {
+    tarimg_stability_prompt(exchange, service);
+    tarimg_stability_settings(exchange);
+    tarimg_stability_images(exchange, service, image_kind);
+    tarimg_stability_change(exchange, service);
+    return tarimg_stability_check(exchange, service);
+}
+
+/* The end user's id is a header here. */
+static void tarimg_stability_user(tarash_image_exchange *exchange) {
+    const char *user = exchange->request.user;
+    if (!user) return;
+    if (strlen(user) <= TARIMG_STABILITY_LONGEST_USER)
+        tarimg_add_header(&exchange->arena, &exchange->headers, "stability-client-user-id", user);
+    else
+        tarimg_warn(exchange->link, "user", user, NULL, "this provider takes at most 256 characters of it");
+}
+
+static void tarimg_stability_weigh(tarash_image_exchange *exchange, tarimg_value *list, const char *text,
+                                   int weight) {
+    tarimg_value *entry = tarimg_is_set(text) ? tarimg_value_new(&exchange->arena, TARIMG_OBJECT) : NULL;
+    if (!entry || !list) return;
+    tarimg_set_text(&exchange->arena, entry, "text", text);
+    tarimg_set_integer(&exchange->arena, entry, "weight", weight);
+    tarimg_append_value(list, entry);
+}
+
+static void tarimg_stability_engine_size(tarash_image_exchange *exchange) {
+    const char *size = exchange->request.size;
+    int width = 0, height = 0;
+    if (!size && tarimg_contains_nocase(exchange->link->model, "xl-1024")) size = "1024x1024";
+    if (!size || !tarimg_parse_size(size, strlen(size), &width, &height)) return;
+    tarimg_body_integer(exchange, "width", width);
+    tarimg_body_integer(exchange, "height", height);
+}
+
+/* v1: JSON, sizes in pixels, several images, and a negative prompt as one that weighs less than nothing. */
+static tarash_image_result tarimg_stability_build_engine(tarash_image_exchange *exchange) {
+    const tarash_image_request *request = &exchange->request;
+    const char *model = tarimg_encode_path(&exchange->arena, exchange->link->model, "");
+    const char *path = tarimg_format(&exchange->arena, "v1/generation/%s/text-to-image", model ? model : "");
+    tarimg_value *prompts = tarimg_value_new(&exchange->arena, TARIMG_ARRAY);
+    tarimg_send(exchange, "POST", path);
+    tarimg_stability_weigh(exchange, prompts, request->prompt, 1);
+    tarimg_stability_weigh(exchange, prompts, request->negative_prompt, -1);
+    tarimg_set(&exchange->arena, tarimg_body_object(exchange), "text_prompts", prompts);
+    tarimg_stability_engine_size(exchange);
+    if (request->n > 0) tarimg_body_integer(exchange, "samples", exchange->count);
+    if (request->has_seed) tarimg_body_integer(exchange, "seed", request->seed);
+    tarimg_body_set(exchange, "style_preset", request->style);
+    exchange->image_paths = "artifacts[].base64";
+    exchange->holds_images = 1; /* whether one was refused is told beside it */
+    return TARASH_IMAGE_OK;
+}
+
+/* provider_config's accept: bytes, or JSON with base64 and more facts; a poll has another word for bytes. */
+static void tarimg_stability_accept(tarash_image_exchange *exchange, const char *bytes) {
+    const char *wanted = tarimg_option(exchange->link, "accept");
+    if (tarimg_begins(wanted, "image/") || tarimg_equal(wanted, "*/*")) exchange->accept = bytes;
+    exchange->image_paths = "image";
+    exchange->holds_images = 1; /* as above */
+}
+
+static tarash_image_result tarimg_stability_build_poll(tarash_image_exchange *exchange) {
+    tarimg_send(exchange, "GET", tarimg_format(&exchange->arena, "v2beta/results/%s", exchange->job_id));
+    tarimg_stability_accept(exchange, "*/*");
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_stability_build(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    const char *call = tarimg_stability_call(link->model);
+    const char *path = tarimg_encode_path(&exchange->arena, call, "/");
+    if (exchange->phase == TARASH_IMAGE_PHASE_POLL) return tarimg_stability_build_poll(exchange);
+    tarimg_stability_tell_model(link);
+    if (tarimg_stability_is_engine(link->model)) return tarimg_stability_build_engine(exchange);
+    tarimg_send(exchange, "POST",
+                tarimg_format(&exchange->arena, "v2beta/stable-image/%s", path ? path : ""));
+    tarimg_stability_accept(exchange, "image/*");
+    exchange->is_form = 1;
+    tarimg_stability_user(exchange);
+    if (tarimg_equal(call, "generate/sd3")) tarimg_body_set(exchange, "model", link->model);
+    return tarimg_stability_fields(exchange, tarimg_stability_find_service(call), TARIMG_INPUT_FILE);
+}
+
+/* ---- reply */
+
+/* What became of an image, as the provider says. */
+static tarash_image_result tarimg_stability_judge(tarash_image_exchange *exchange, const char *reason) {
+    if (!tarimg_is_set(reason) || tarimg_equal(reason, "SUCCESS")) return TARASH_IMAGE_OK;
+    if (tarimg_equal(reason, "CONTENT_FILTERED"))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, reason, TARIMG_BLOCKED);
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, reason,
+                       "the provider gave up on the image");
+}
+
+static tarash_image_result tarimg_stability_read_bytes(tarash_image_exchange *exchange) {
+    const char *reason = tarimg_reply_header(exchange, "finish-reason"),
+               *seed = tarimg_reply_header(exchange, "seed");
+    tarash_image_result result = tarimg_stability_judge(exchange, reason);
+    tarimg_found *found = result == TARASH_IMAGE_OK ? tarimg_add_found(exchange) : NULL;
+    if (!found) return result;
+    found->is_payload = 1;
+    found->has_seed = seed && tarimg_parse_integer(seed, strlen(seed), &found->seed);
+    exchange->metadata = tarimg_value_new(&exchange->arena, TARIMG_OBJECT);
+    tarimg_set_text(&exchange->arena, exchange->metadata, "finish_reason", reason);
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_stability_read_artifacts(tarash_image_exchange *exchange,
+                                                           const tarimg_value *list) {
+    const tarimg_value *item;
+    tarash_image_result result = TARASH_IMAGE_OK, one;
+    for (item = list->first; item; item = item->next) {
+        tarimg_found *found;
+        one = tarimg_stability_judge(exchange, tarimg_text_at(item, "finishReason"));
+        if (one != TARASH_IMAGE_OK) result = one;
+        if (one == TARASH_IMAGE_ERROR_CONTENT_MODERATION) exchange->refused_count++;
+        found = one == TARASH_IMAGE_OK ? tarimg_add_image(exchange, tarimg_at(item, "base64")) : NULL;
+        if (found) found->has_seed = tarimg_integer_at(item, "seed", &found->seed);
+    }
+    if (!exchange->found) return result; /* without any problem either: the engine says that no image came */
+    exchange->error.result = TARASH_IMAGE_OK;
+    exchange->error.message[0] = exchange->error.provider_code[0] = '\0';
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_stability_wait(tarash_image_exchange *exchange) {
+    exchange->has_progress = 1;
+    exchange->progress = TARASH_IMAGE_STATUS_PROCESSING;
+    exchange->has_next = 1;
+    exchange->next_phase = TARASH_IMAGE_PHASE_POLL;
+    return TARASH_IMAGE_OK;
+}
+
+/* A call that gives a job answers with nothing but its id. */
+static tarash_image_result tarimg_stability_accepted(tarash_image_exchange *exchange) {
+    const char *id = tarimg_text_at(exchange->document, "id");
+    if (!tarimg_is_path_part(id))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
+                           "the answer holds neither an image nor the id of a job");
+    exchange->job_id = tarimg_copy(&exchange->arena, id);
+    return tarimg_stability_wait(exchange);
+}
+
+static tarash_image_result tarimg_stability_read_image(tarash_image_exchange *exchange) {
+    const char *reason = tarimg_text_at(exchange->document, "finish_reason");
+    tarash_image_result result = tarimg_stability_judge(exchange, reason);
+    tarimg_found *found;
+    if (result != TARASH_IMAGE_OK) return result;
+    found = tarimg_add_image(exchange, tarimg_at(exchange->document, "image"));
+    if (found) {
+        found->has_seed = tarimg_integer_at(exchange->document, "seed", &found->seed);
+        return TARASH_IMAGE_OK;
+    }
+    if (reason || exchange->error.result != TARASH_IMAGE_OK) return exchange->error.result;
+    if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT) return tarimg_stability_accepted(exchange);
+    /* A poll that is neither an end nor a failure: whatever word the provider has for it. */
+    return exchange->status == 202 || tarimg_text_at(exchange->document, "status")
+               ? tarimg_stability_wait(exchange)
+               : tarimg_stability_accepted(exchange);
+}
+
+static tarash_image_result tarimg_stability_read(tarash_image_exchange *exchange) {
+    const tarimg_value *artifacts = tarimg_at(exchange->document, "artifacts");
+    if (exchange->is_raw_image) return tarimg_stability_read_bytes(exchange);
+    tarimg_read_metadata(exchange, "image,seed,artifacts,id,status");
+    if (artifacts && artifacts->kind == TARIMG_ARRAY)
+        return tarimg_stability_read_artifacts(exchange, artifacts);
+    return tarimg_stability_read_image(exchange);
+}
+
+/* Errors have a name, which says more than the status: 403 is a refused content or a missing right. */
+static void tarimg_stability_error(tarash_image_exchange *exchange) {
+    static const struct {
+        const char *name;
+        tarash_image_result result;
+    } table[] = {{"bad_request", TARASH_IMAGE_ERROR_VALIDATION},
+                 {"payload_too_large", TARASH_IMAGE_ERROR_VALIDATION},
+                 {"invalid_language", TARASH_IMAGE_ERROR_VALIDATION},
+                 {"unauthorized", TARASH_IMAGE_ERROR_AUTHENTICATION},
+                 {"permission_denied", TARASH_IMAGE_ERROR_AUTHENTICATION},
+                 {"payment_required", TARASH_IMAGE_ERROR_QUOTA_EXCEEDED},
+                 {"content_moderation", TARASH_IMAGE_ERROR_CONTENT_MODERATION},
+                 {"rate_limit_exceeded", TARASH_IMAGE_ERROR_RATE_LIMITED}};
+    const char *name = tarimg_text_at(exchange->document, "name");
+    tarash_image_error *error = &exchange->error;
+    size_t i;
+    for (i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (tarimg_equal(table[i].name, name)) error->result = table[i].result;
+    }
+    if (error->result == TARASH_IMAGE_ERROR_RATE_LIMITED && !error->retry_after_ms)
+        error->retry_after_ms = TARIMG_STABILITY_LOCKED_OUT_MS;
+    /* A job that failed answers each poll so; asking on would change nothing. */
+    if (exchange->phase != TARASH_IMAGE_PHASE_POLL || !tarimg_equal(name, "internal_error")) return;
+    error->result = TARASH_IMAGE_ERROR_GENERATION_FAILED;
+    exchange->advice = -1;
+}
+
+static const tarimg_adapter tarimg_stability_adapter = {
+    tarimg_stability_build, tarimg_stability_read,  NULL, NULL, 1,   0,
+    tarimg_stability_error, tarimg_stability_model, NULL, 0,    NULL};
+
+/* >>provider bedrock
+   Stability's calls as models of Amazon Bedrock: JSON with bare base64, a bearer key or a signature.
+   https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-stability-diffusion.html */
+
+#define TARIMG_BEDROCK_REGION "us-west-2" /* where Stability's models are */
+#define TARIMG_BEDROCK_SD3    "stability.sd3-5-large-v1:0"
+#define TARIMG_BEDROCK_INPAINT                                                                               \
+    "us.stability.stable-image-inpaint-v1:0" /* editing models go by a profile of a part of the world */
+
+static const tarimg_stability_service *tarimg_bedrock_find_service(const char *model) {
+    size_t i = 0;
+    while (i < TARIMG_STABILITY_LAST && !tarimg_contains_nocase(model, tarimg_stability_services[i].name))
+        i++;
+    return &tarimg_stability_services[i];
+}
+
+static int tarimg_bedrock_takes_mask(const char *model) {
+    return tarimg_in_list("edit/inpaint,edit/erase", tarimg_bedrock_find_service(model)->call);
+}
+
+/* An operation is a model; one that is of the right kind already stays, for it may be of another region. */
+static const char *tarimg_bedrock_model(const tarimg_link *link) {
+    const char *model = link->model;
+    if (!tarimg_stability_is_general(link->operation))
+        return tarimg_bedrock_find_service(model) == tarimg_bedrock_find_service(link->operation->call)
+                   ? NULL
+                   : link->operation->call;
+    if (link->has_mask && !tarimg_bedrock_takes_mask(model)) return TARIMG_BEDROCK_INPAINT;
+    return link->input_count && !link->config.model ? TARIMG_BEDROCK_SD3 : NULL;
+}
+
+/* The region: as configured, else that of the base URL, else the usual one. NULL if it is malformed. */
+static const char *tarimg_bedrock_region(const tarimg_link *link, const char *base_url) {
+    const char *region = tarimg_option(link, "region"),
+               *host = base_url ? strstr(base_url, "bedrock-runtime") : NULL;
+    if (!region && host && strchr(host, '.')) {
+        host = strchr(host, '.') + 1;
+        region = tarimg_copy_bytes(link->arena, host, strcspn(host, "."));
+    }
+    if (!region) region = TARIMG_BEDROCK_REGION;
+    return tarimg_is_plain_word(region) ? region : NULL;
+}
+
+static const char *tarimg_bedrock_base_url(const tarimg_link *link) {
+    const char *region = tarimg_bedrock_region(link, NULL);
+    return region ? tarimg_format(link->arena, "https://bedrock-runtime.%s.amazonaws.com%s", region,
+                                  tarimg_begins(region, "cn-") ? ".cn" : "")
+                  : NULL;
+}
+
+/* A key of two parts signs the request; any other is a bearer's. */
+static tarash_image_result tarimg_bedrock_use_key(tarash_image_exchange *exchange) {
+    const tarimg_link *link = exchange->link;
+    const char *region = tarimg_bedrock_region(link, link->base_url);
+    if (!region)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "provider_config.region: is not a region's name, such as " TARIMG_BEDROCK_REGION);
+    if (!link->key || !strchr(link->key, ':')) return TARASH_IMAGE_OK;
+    return tarimg_use_signing_key(exchange, region, "bedrock");
+}
+
+static tarash_image_result tarimg_bedrock_build(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    const char *model = tarimg_encode_path(&exchange->arena, link->model, "");
+    tarash_image_result result;
+    if (tarimg_contains_nocase(link->model, "amazon."))
+        return tarimg_fail(
+            exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
+            "model: only Stability's models of Bedrock are spoken here; Amazon's own image models "
+            "have ended");
+    tarimg_stability_tell_model(link);
+    tarimg_send(exchange, "POST", tarimg_format(&exchange->arena, "model/%s/invoke", model ? model : ""));
+    result = tarimg_stability_fields(exchange, tarimg_bedrock_find_service(link->model), TARIMG_INPUT_BASE64);
+    if (result != TARASH_IMAGE_OK) return result;
+    exchange->image_paths = "images[]";
+    exchange->holds_images = 1;
+    return tarimg_bedrock_use_key(exchange);
+}
+
+/* The reason that one of a reply's images was not made. */
+static tarash_image_result tarimg_bedrock_judge(tarash_image_exchange *exchange, const char *reason) {
+    if (!tarimg_is_set(reason) || tarimg_equal_nocase(reason, "SUCCESS")) return TARASH_IMAGE_OK;
+    if (tarimg_begins_nocase(reason, "filter") || tarimg_contains_nocase(reason, "content_filtered"))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, reason, TARIMG_BLOCKED);
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, reason, reason);
+}
+
+static void tarimg_bedrock_add_image(tarash_image_exchange *exchange, const tarimg_value *image,
+                                     const tarimg_value *seeds, size_t index) {
+    const char *path = tarimg_format(&exchange->arena, "[%llu]", (unsigned long long)index);
+    tarimg_found *found = tarimg_add_image(exchange, image);
+    if (found && path) found->has_seed = tarimg_integer_at(seeds, path, &found->seed);
+}
+
+static tarash_image_result tarimg_bedrock_read(tarash_image_exchange *exchange) {
+    const tarimg_value *images = tarimg_at(exchange->document, "images"), *image, *reason;
+    const tarimg_value *reasons = tarimg_at(exchange->document, "finish_reasons");
+    const tarimg_value *seeds = tarimg_at(exchange->document, "seeds");
+    const char *status = tarimg_text_at(exchange->document, "status");
+    tarash_image_result result = TARASH_IMAGE_OK;
+    size_t index = 0;
+    tarimg_read_metadata(exchange, "images,seeds");
+    if (tarimg_contains_nocase(status, "moderated"))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, status, TARIMG_BLOCKED);
+    for (reason = reasons ? reasons->first : NULL; reason; reason = reason->next) {
+        if (reason->kind != TARIMG_STRING) continue;
+        result = tarimg_bedrock_judge(exchange, reason->text);
+        if (result != TARASH_IMAGE_OK) return result;
+    }
+    for (image = images ? images->first : NULL; image; image = image->next)
+        tarimg_bedrock_add_image(exchange, image, seeds, index++);
+    return exchange->error.result;
+}
+
+/* A refusal of the content is a ValidationException like any other, but for its words. */
+static int tarimg_bedrock_is_moderation(const char *message) {
+    return tarimg_contains_nocase(message, "content filter") ||
+           tarimg_contains_nocase(message, "Responsible AI");
+}
+
+/* The exception's name stands in a header, perhaps with an address behind it, or in the body behind a '#'. */
+static const char *tarimg_bedrock_exception(tarash_image_exchange *exchange) {
+    const char *name = tarimg_reply_header(exchange, "x-amzn-errortype"), *mark;
+    if (!tarimg_is_set(name)) name = tarimg_text_at(exchange->document, "__type");
+    if (!name) return NULL;
+    mark = strchr(name, '#');
+    if (mark) name = mark + 1;
+    return tarimg_copy_bytes(&exchange->arena, name, strcspn(name, ":"));
+}
+
+static void tarimg_bedrock_error(tarash_image_exchange *exchange) {
+    static const struct {
+        const char *name;
+        tarash_image_result result;
+    } table[] = {{"ValidationException", TARASH_IMAGE_ERROR_VALIDATION},
+                 {"AccessDeniedException", TARASH_IMAGE_ERROR_AUTHENTICATION},
+                 {"UnrecognizedClientException", TARASH_IMAGE_ERROR_AUTHENTICATION},
+                 {"InvalidSignatureException", TARASH_IMAGE_ERROR_AUTHENTICATION},
+                 {"IncompleteSignatureException", TARASH_IMAGE_ERROR_AUTHENTICATION},
+                 {"MissingAuthenticationTokenException", TARASH_IMAGE_ERROR_AUTHENTICATION},
+                 {"ExpiredTokenException", TARASH_IMAGE_ERROR_AUTHENTICATION},
+                 {"ServiceQuotaExceededException", TARASH_IMAGE_ERROR_QUOTA_EXCEEDED},
+                 {"ThrottlingException", TARASH_IMAGE_ERROR_RATE_LIMITED},
+                 {"ModelTimeoutException", TARASH_IMAGE_ERROR_TIMEOUT},
+                 {"ModelErrorException", TARASH_IMAGE_ERROR_GENERATION_FAILED}};
+    const char *name = tarimg_bedrock_exception(exchange);
+    tarash_image_error *error = &exchange->error;
+    size_t i;
+    if (!name) return;
+    tarimg_copy_fixed(error->provider_code, sizeof error->provider_code, name);
+    if (error->result == TARASH_IMAGE_ERROR_CONTENT_MODERATION) return;
+    for (i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (tarimg_equal(table[i].name, name)) error->result = table[i].result;
+    }
+    if (error->result == TARASH_IMAGE_ERROR_VALIDATION && tarimg_bedrock_is_moderation(error->message))
+        error->result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+}
+
+static const tarimg_adapter tarimg_bedrock_adapter = {
+    tarimg_bedrock_build, tarimg_bedrock_read,     NULL, NULL, 0, 0, tarimg_bedrock_error,
+    tarimg_bedrock_model, tarimg_bedrock_base_url, 0,    NULL};
+
 /* >>provider custom
    A provider that the user registered: its functions, behind the same interface. */
 
@@ -8184,6 +8736,70 @@ static const tarash_image_capabilities tarimg_caps_automatic1111_upscale = {
     TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES, 1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
     "any", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
 
+#define TARIMG_STABILITY_RATIOS "1:1,21:9,16:9,3:2,5:4,4:5,2:3,9:16,9:21"
+#define TARIMG_STABILITY_STYLES                                                                              \
+    "3d-model,analog-film,anime,cinematic,comic-book,digital-art,enhance,fantasy-art,isometric,line-art,low-poly," \
+    "modeling-compound,neon-punk,origami,photographic,pixel-art,tile-texture"
+#define TARIMG_STABILITY_PIXELS "png,jpeg,webp"
+/* A call of Stability's: fields, input images, what marks the part to edit, output formats. */
+#define TARIMG_STABILITY_CAPS(fields, images, mask, formats)                                                 \
+    {(fields), 1, (images), (mask), 0, 4294967294, NULL, 0, 0, 0, 0, 0, TARIMG_STABILITY_RATIOS, NULL,       \
+     TARIMG_STABILITY_STYLES, NULL, (formats), 0, TARIMG_STABILITY_PIXELS, 0}
+#define TARIMG_FIELDS_STABILITY /* of every call that makes an image of a text */                            \
+    (TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_SEED |        \
+     TARASH_IMAGE_FIELD_OUTPUT_FORMAT)
+#define TARIMG_FIELDS_STABILITY_GENERATE                                                                     \
+    (TARIMG_FIELDS_STABILITY | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_USER)
+#define TARIMG_FIELDS_STABILITY_PLAIN /* of calls that ask no more than an image */                          \
+    (TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT)
+#define TARIMG_FIELDS_STABILITY_SEEDED (TARIMG_FIELDS_STABILITY_PLAIN | TARASH_IMAGE_FIELD_SEED)
+#define TARIMG_FIELDS_STABILITY_WORDY  (TARIMG_FIELDS_STABILITY_SEEDED | TARASH_IMAGE_FIELD_NEGATIVE_PROMPT)
+#define TARIMG_FIELDS_STABILITY_STYLED (TARIMG_FIELDS_STABILITY_WORDY | TARASH_IMAGE_FIELD_STYLE)
+
+static const tarash_image_capabilities tarimg_caps_stability_core =
+    TARIMG_STABILITY_CAPS(TARIMG_FIELDS_STABILITY_GENERATE, 0, TARASH_IMAGE_MASK_NONE, TARIMG_STABILITY_PIXELS);
+static const tarash_image_capabilities tarimg_caps_stability_ultra =
+    TARIMG_STABILITY_CAPS(TARIMG_FIELDS_STABILITY_GENERATE | TARASH_IMAGE_FIELD_IMAGES, 1, TARASH_IMAGE_MASK_NONE, TARIMG_STABILITY_PIXELS);
+static const tarash_image_capabilities tarimg_caps_stability_sd3 =
+    TARIMG_STABILITY_CAPS(TARIMG_FIELDS_STABILITY_GENERATE | TARASH_IMAGE_FIELD_IMAGES, 1, TARASH_IMAGE_MASK_NONE, "png,jpeg");
+/* v1: sizes instead of ratios, and several images of one call */
+#define TARIMG_FIELDS_STABILITY_ENGINE                                                                       \
+    (TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_STYLE |               \
+     TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED)
+static const tarash_image_capabilities tarimg_caps_stability_sdxl = {
+    TARIMG_FIELDS_STABILITY_ENGINE, 10, 0, TARASH_IMAGE_MASK_NONE, 0, 4294967295,
+    "1024x1024,1152x896,896x1152,1216x832,832x1216,1344x768,768x1344,1536x640,640x1536", 0, 0, 0, 0, 0,
+    NULL, NULL, TARIMG_STABILITY_STYLES, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_stability_engine = {
+    TARIMG_FIELDS_STABILITY_ENGINE, 10, 0, TARASH_IMAGE_MASK_NONE, 0, 4294967295,
+    "any", 64, 1536, 0, 262144, 1048576,
+    NULL, NULL, TARIMG_STABILITY_STYLES, NULL, NULL, 320, NULL, 0};
+
+/* The same calls at both places; Bedrock hears nothing of users. */
+#define TARIMG_STABILITY_SERVICE(name, fields, images, mask, formats)                                        \
+    static const tarash_image_capabilities tarimg_caps_stability_##name =                                    \
+        TARIMG_STABILITY_CAPS((fields) | TARASH_IMAGE_FIELD_USER, images, mask, formats);                    \
+    static const tarash_image_capabilities tarimg_caps_bedrock_##name =                                      \
+        TARIMG_STABILITY_CAPS(fields, images, mask, formats)
+TARIMG_STABILITY_SERVICE(erase, TARIMG_FIELDS_STABILITY_SEEDED | TARASH_IMAGE_FIELD_MASK, 1, TARASH_IMAGE_MASK_WHITE, TARIMG_STABILITY_PIXELS);
+TARIMG_STABILITY_SERVICE(inpaint, TARIMG_FIELDS_STABILITY_STYLED | TARASH_IMAGE_FIELD_MASK, 1, TARASH_IMAGE_MASK_WHITE, TARIMG_STABILITY_PIXELS);
+TARIMG_STABILITY_SERVICE(outpaint, TARIMG_FIELDS_STABILITY_SEEDED | TARASH_IMAGE_FIELD_STYLE, 1, TARASH_IMAGE_MASK_NONE, TARIMG_STABILITY_PIXELS);
+TARIMG_STABILITY_SERVICE(styled, TARIMG_FIELDS_STABILITY_STYLED, 1, TARASH_IMAGE_MASK_NONE, TARIMG_STABILITY_PIXELS);
+TARIMG_STABILITY_SERVICE(guided, TARIMG_FIELDS_STABILITY_STYLED | TARASH_IMAGE_FIELD_ASPECT_RATIO, 1, TARASH_IMAGE_MASK_NONE, TARIMG_STABILITY_PIXELS);
+TARIMG_STABILITY_SERVICE(transfer, TARIMG_FIELDS_STABILITY_WORDY | TARASH_IMAGE_FIELD_ROLES, 2, TARASH_IMAGE_MASK_NONE, TARIMG_STABILITY_PIXELS);
+TARIMG_STABILITY_SERVICE(wordy, TARIMG_FIELDS_STABILITY_WORDY, 1, TARASH_IMAGE_MASK_NONE, TARIMG_STABILITY_PIXELS);
+TARIMG_STABILITY_SERVICE(cutout, TARIMG_FIELDS_STABILITY_PLAIN, 1, TARASH_IMAGE_MASK_NONE, "png,webp");
+TARIMG_STABILITY_SERVICE(plain, TARIMG_FIELDS_STABILITY_PLAIN, 1, TARASH_IMAGE_MASK_NONE, TARIMG_STABILITY_PIXELS);
+static const tarash_image_capabilities tarimg_caps_stability_relit =
+    TARIMG_STABILITY_CAPS(TARIMG_FIELDS_STABILITY_WORDY | TARASH_IMAGE_FIELD_USER, 3, TARASH_IMAGE_MASK_NONE, TARIMG_STABILITY_PIXELS);
+static const tarash_image_capabilities tarimg_caps_bedrock_text =
+    TARIMG_STABILITY_CAPS(TARIMG_FIELDS_STABILITY, 0, TARASH_IMAGE_MASK_NONE, "png,jpeg");
+static const tarash_image_capabilities tarimg_caps_bedrock_sd3 =
+    TARIMG_STABILITY_CAPS(TARIMG_FIELDS_STABILITY | TARASH_IMAGE_FIELD_IMAGES, 1, TARASH_IMAGE_MASK_NONE, TARIMG_STABILITY_PIXELS);
+/* By its own name, and by a profile of a part of the world. */
+#define TARIMG_BEDROCK_MODEL(id, caps)                                                                       \
+    {"bedrock", "stability." id, "current", &caps}, {"bedrock", "us.stability." id, "current", &caps}
+
 /* The first row that matches counts: longer prefixes stand above shorter ones. */
 static const tarash_image_model_info tarimg_models[] = {
     {"openai", "gpt-image-2.6-flare", "current", &tarimg_caps_gpt_image_26},
@@ -8222,6 +8838,34 @@ static const tarash_image_model_info tarimg_models[] = {
     {"google", "gemini-3.1-flash-image*", "ended 2026-10-29", &tarimg_caps_gemini},
     {"google", "gemini-2.5-flash-image*", "ended 2026-10-02", &tarimg_caps_gemini_25},
     {"google", "imagen-*", "ended 2026-08-17", &tarimg_caps_imagen},
+    {"stability", "sd3.5-large", "current", &tarimg_caps_stability_sd3},
+    {"stability", "sd3.5-large-turbo", "current", &tarimg_caps_stability_sd3},
+    {"stability", "sd3.5-medium", "current", &tarimg_caps_stability_sd3},
+    {"stability", "sd3*", "current", &tarimg_caps_stability_sd3},
+    {"stability", "core*", "current", &tarimg_caps_stability_core},
+    {"stability", "stable-image-core*", "current", &tarimg_caps_stability_core},
+    {"stability", "ultra*", "current", &tarimg_caps_stability_ultra},
+    {"stability", "stable-image-ultra*", "current", &tarimg_caps_stability_ultra},
+    {"stability", "generate/core", "current", &tarimg_caps_stability_core},
+    {"stability", "generate/ultra", "current", &tarimg_caps_stability_ultra},
+    {"stability", "stable-diffusion-xl*", "maintained", &tarimg_caps_stability_sdxl},
+    {"stability", "stable-diffusion-*", "maintained", &tarimg_caps_stability_engine},
+    TARIMG_BEDROCK_MODEL("stable-image-core*", tarimg_caps_bedrock_text),
+    TARIMG_BEDROCK_MODEL("stable-image-ultra*", tarimg_caps_bedrock_text),
+    TARIMG_BEDROCK_MODEL("sd3*", tarimg_caps_bedrock_sd3),
+    TARIMG_BEDROCK_MODEL("stable-image-inpaint*", tarimg_caps_bedrock_inpaint),
+    TARIMG_BEDROCK_MODEL("stable-image-erase-object*", tarimg_caps_bedrock_erase),
+    TARIMG_BEDROCK_MODEL("stable-outpaint*", tarimg_caps_bedrock_outpaint),
+    TARIMG_BEDROCK_MODEL("stable-image-search-replace*", tarimg_caps_bedrock_styled),
+    TARIMG_BEDROCK_MODEL("stable-image-search-recolor*", tarimg_caps_bedrock_styled),
+    TARIMG_BEDROCK_MODEL("stable-image-remove-background*", tarimg_caps_bedrock_cutout),
+    TARIMG_BEDROCK_MODEL("stable-image-control-sketch*", tarimg_caps_bedrock_styled),
+    TARIMG_BEDROCK_MODEL("stable-image-control-structure*", tarimg_caps_bedrock_styled),
+    TARIMG_BEDROCK_MODEL("stable-image-style-guide*", tarimg_caps_bedrock_guided),
+    TARIMG_BEDROCK_MODEL("stable-style-transfer*", tarimg_caps_bedrock_transfer),
+    TARIMG_BEDROCK_MODEL("stable-fast-upscale*", tarimg_caps_bedrock_plain),
+    TARIMG_BEDROCK_MODEL("stable-conservative-upscale*", tarimg_caps_bedrock_wordy),
+    TARIMG_BEDROCK_MODEL("stable-creative-upscale*", tarimg_caps_bedrock_styled),
 };
 
 #if defined(TARASH_IMAGE_NO_OPENAI)
@@ -8274,6 +8918,16 @@ static const tarash_image_model_info tarimg_models[] = {
 #else
 #define TARIMG_AUTOMATIC1111 1, &tarimg_automatic1111_adapter
 #endif
+#if defined(TARASH_IMAGE_NO_STABILITY)
+#define TARIMG_STABILITY 0, NULL
+#else
+#define TARIMG_STABILITY 1, &tarimg_stability_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_BEDROCK)
+#define TARIMG_BEDROCK 0, NULL
+#else
+#define TARIMG_BEDROCK 1, &tarimg_bedrock_adapter
+#endif
 #if defined(TARASH_IMAGE_NO_MOCK)
 #define TARIMG_MOCK 0, NULL
 #else
@@ -8319,6 +8973,42 @@ static const tarash_image_operation_info tarimg_operations[] = {
     {"automatic1111", "image_to_image", "sdapi/v1/img2img", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
     {"automatic1111", "inpaint", "sdapi/v1/img2img", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_NEEDS_MASK, NULL},
     {"automatic1111", "upscale", "sdapi/v1/extra-single-image", TARIMG_NEEDS_IMAGE, &tarimg_caps_automatic1111_upscale},
+    {"stability", "generate", "generate", TARIMG_NEEDS_PROMPT, NULL},
+    {"stability", "edit", "generate", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"stability", "image_to_image", "generate", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"stability", "inpaint", "edit/inpaint", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, &tarimg_caps_stability_inpaint},
+    {"stability", "erase", "edit/erase", TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, &tarimg_caps_stability_erase},
+    {"stability", "outpaint", "edit/outpaint", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_outpaint},
+    {"stability", "search_and_replace", "edit/search-and-replace", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_styled},
+    {"stability", "search_and_recolor", "edit/search-and-recolor", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_styled},
+    {"stability", "remove_background", "edit/remove-background", TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_cutout},
+    {"stability", "replace_background", "edit/replace-background-and-relight", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_relit},
+    {"stability", "relight", "edit/replace-background-and-relight", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_relit},
+    {"stability", "sketch", "control/sketch", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_styled},
+    {"stability", "structure", "control/structure", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_styled},
+    {"stability", "style", "control/style", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_guided},
+    {"stability", "style_transfer", "control/style-transfer", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_transfer},
+    {"stability", "upscale", "upscale/fast", TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_plain},
+    {"stability", "upscale_fast", "upscale/fast", TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_plain},
+    {"stability", "upscale_conservative", "upscale/conservative", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_wordy},
+    {"stability", "upscale_creative", "upscale/creative", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_stability_styled},
+    {"bedrock", "generate", "generate", TARIMG_NEEDS_PROMPT, NULL},
+    {"bedrock", "edit", "generate", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"bedrock", "image_to_image", "generate", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"bedrock", "inpaint", "us.stability.stable-image-inpaint-v1:0", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"bedrock", "erase", "us.stability.stable-image-erase-object-v1:0", TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"bedrock", "outpaint", "us.stability.stable-outpaint-v1:0", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"bedrock", "search_and_replace", "us.stability.stable-image-search-replace-v1:0", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"bedrock", "search_and_recolor", "us.stability.stable-image-search-recolor-v1:0", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"bedrock", "remove_background", "us.stability.stable-image-remove-background-v1:0", TARIMG_NEEDS_IMAGE, NULL},
+    {"bedrock", "sketch", "us.stability.stable-image-control-sketch-v1:0", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"bedrock", "structure", "us.stability.stable-image-control-structure-v1:0", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"bedrock", "style", "us.stability.stable-image-style-guide-v1:0", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"bedrock", "style_transfer", "us.stability.stable-style-transfer-v1:0", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"bedrock", "upscale", "us.stability.stable-fast-upscale-v1:0", TARIMG_NEEDS_IMAGE, NULL},
+    {"bedrock", "upscale_fast", "us.stability.stable-fast-upscale-v1:0", TARIMG_NEEDS_IMAGE, NULL},
+    {"bedrock", "upscale_conservative", "us.stability.stable-conservative-upscale-v1:0", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"bedrock", "upscale_creative", "us.stability.stable-creative-upscale-v1:0", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
 };
 
 /* Built-in mappings, for adapters that are is_mapped; the longest prefix that fits counts. */
@@ -8389,6 +9079,17 @@ static const tarash_image_provider_info tarimg_rows[] = {
           TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK,
       8, 1, TARASH_IMAGE_MASK_WHITE, 0, 4294967295, "any", 8, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 64, NULL, 0},
      TARIMG_AUTOMATIC1111},
+    {"stability", "stability-ai,stabilityai,stability_ai",
+     "https://api.stability.ai", "STABILITY_API_URL", "STABILITY_API_KEY,STABILITY_KEY", 0, "Authorization", "Bearer ", NULL,
+     "sd3.5-large", "strength,accept", NULL, 10000,
+     TARIMG_STABILITY_CAPS(TARIMG_FIELDS_STABILITY_GENERATE | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK, 1, TARASH_IMAGE_MASK_WHITE, TARIMG_STABILITY_PIXELS),
+     TARIMG_STABILITY},
+    {"bedrock", "amazon-bedrock,amazon_bedrock,aws-bedrock,aws_bedrock",
+     "https://bedrock-runtime." TARIMG_BEDROCK_REGION ".amazonaws.com", "AWS_ENDPOINT_URL_BEDROCK_RUNTIME,AWS_ENDPOINT_URL",
+     "AWS_BEARER_TOKEN_BEDROCK,AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY+AWS_SESSION_TOKEN?", 0, "Authorization", "Bearer ", NULL,
+     "stability.stable-image-core-v1:1", "region,strength", "region=AWS_REGION,region=AWS_DEFAULT_REGION", 0,
+     TARIMG_STABILITY_CAPS(TARIMG_FIELDS_STABILITY | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK, 3, TARASH_IMAGE_MASK_WHITE, TARIMG_STABILITY_PIXELS),
+     TARIMG_BEDROCK},
     {"mock", NULL,
      "mock:", NULL, NULL, 1, "Authorization", "Bearer ", NULL,
      "mock", NULL, NULL, 0,

@@ -1045,6 +1045,25 @@ static void tls_works_with_the_right_authority(void **state) {
     scene_close(&s);
 }
 
+/* Whether a connection can be shared is known after its handshake: nobody waits for the first answer. */
+static void over_tls_calls_are_made_side_by_side_too(void **state) {
+    scene s;
+    (void)state;
+    scene_open(&s, "tls-side-by-side");
+    s.desc.ca_file = server_ca_file();
+    scene_client(&s);
+    server_tls_url(s.url, sizeof s.url, "tls-side-by-side", "openai/v1");
+    assert_int_equal(control_script("tls-side-by-side", "[{\"stall\": true, \"times\": -1}]"), 0);
+    s.config.model = "dall-e-3";
+    s.request.size = "1024x1024";
+    s.request.n = 3;
+    scene_submit(&s);
+    poll_until_requests(&s, 3);
+    tarash_image_cancel(s.client, s.job);
+    (void)scene_take(&s);
+    scene_close(&s);
+}
+
 static void tls_is_never_skipped(void **state) {
     scene s;
     cJSON *log;
@@ -1142,6 +1161,7 @@ int main(void) {
         cmocka_unit_test(the_hook_sees_every_handle),
         cmocka_unit_test(a_proxy_is_used),
         cmocka_unit_test(tls_works_with_the_right_authority),
+        cmocka_unit_test(over_tls_calls_are_made_side_by_side_too),
         cmocka_unit_test(tls_is_never_skipped),
         cmocka_unit_test(https_is_not_left_for_http),
         cmocka_unit_test(a_result_that_is_already_http_is_told_apart),
