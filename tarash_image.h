@@ -469,8 +469,9 @@ typedef struct tarash_image_update tarash_image_update;
 typedef void (*tarash_image_progress_fn)(const tarash_image_update *update, void *user_data);
 
 /* Takes images as they arrive instead of memory; tarash_image.data is then NULL and size still says how many
-   bytes there were. Memory stays constant, unless previews (partial_images) are asked for: then the image waits in
-   memory until it is complete. Functions return 0 for success; anything else ends the job with IO. They are called
+   bytes there were. Memory stays constant, unless previews (partial_images) are asked for, or the provider's reply tells
+   only behind an image whether it counts (drafts of google, refusals of stability and bedrock, grids of automatic1111):
+   then the image waits in memory until the reply is complete. Functions return 0 for success; anything else ends the job with IO. They are called
    inside tarash_image_poll, and may call tarash_image_cancel but no other function of the client. */
 typedef struct tarash_image_sink {
     /* the built-in file sink: a path with {index} and {ext}; the functions are not used then */
