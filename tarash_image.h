@@ -59,7 +59,7 @@
      TARASH_IMAGE_NO_OPENAI, TARASH_IMAGE_NO_OPENAI_COMPATIBLE, TARASH_IMAGE_NO_INDOXROUTER,
      TARASH_IMAGE_NO_ATOMA, TARASH_IMAGE_NO_XAI, TARASH_IMAGE_NO_AZURE_OPENAI, TARASH_IMAGE_NO_TOGETHER,
      TARASH_IMAGE_NO_OPENROUTER, TARASH_IMAGE_NO_GOOGLE, TARASH_IMAGE_NO_AUTOMATIC1111, TARASH_IMAGE_NO_STABILITY,
-     TARASH_IMAGE_NO_BEDROCK, TARASH_IMAGE_NO_MOCK
+     TARASH_IMAGE_NO_BEDROCK, TARASH_IMAGE_NO_REPLICATE, TARASH_IMAGE_NO_LUMA, TARASH_IMAGE_NO_MOCK
                                     the provider stays known by name, and using it is UNSUPPORTED
 
    PROVIDERS
@@ -77,6 +77,8 @@
      automatic1111       AUTOMATIC1111_API_AUTH      http://127.0.0.1:7860         1 to 1     yes
      stability           STABILITY_API_KEY           https://api.stability.ai      1 to 3     yes
      bedrock             AWS_BEARER_TOKEN_BEDROCK    Amazon Bedrock, by region     1 or 2     yes
+     replicate           REPLICATE_API_TOKEN         https://api.replicate.com/v1  by model   by model
+     luma                LUMAAI_API_KEY              https://api.lumalabs.ai/dream-machine/v1  1 to 9 URLs  -
      mock                none                        none                          any        yes
 
      openai also reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID; indoxrouter also INDOXHUB_API_KEY;
@@ -92,6 +94,8 @@
      AWS_SECRET_ACCESS_KEY and, if set, AWS_SESSION_TOKEN (or api_key "id:secret" or "id:secret:session"): these sign
      the request, which for models with a ':' in their name needs libcurl 8.14; a bearer key needs nothing. And
      AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL_BEDROCK_RUNTIME, AWS_ENDPOINT_URL.
+     luma also reads LUMA_API_KEY and LUMAAI_BASE_URL, and takes input images of the roles reference, style and asset
+     (pictures of one character). replicate's models are "owner/name" (official ones), "owner/name:version", or a version.
 
      What provider_config (a JSON object) may hold:
        openai              "organization", "project": the headers of those names
@@ -115,6 +119,12 @@
                            A mask makes it inpaint. The model may be such a call's path, too: "control/sketch"
        bedrock             "strength" and "operation" as stability, which has no replace_background and relight here:
                            an operation chooses the model; "region" (default: us-west-2)
+       replicate           "deployment": true, where the model is a deployment's owner/name; "wait": true, or for how
+                           many seconds (1 to 60) the provider may hold the first request, which then can't be
+                           cancelled or resumed; "cancel_after": a deadline such as "5m"; "webhook",
+                           "webhook_events_filter"; extra_params go into "input", to the model
+       luma                "operation": "generate", "edit" (of the image), or "reframe" (to aspect_ratio);
+                           "weight": 0 to 1, of each input image; "callback_url"
      A key of it that the provider doesn't know becomes a warning.
 
    ADAPTING A REQUEST
@@ -8295,6 +8305,588 @@ static void tarimg_bedrock_error(tarash_image_exchange *exchange) {
 static const tarimg_adapter tarimg_bedrock_adapter = {
     tarimg_bedrock_build, tarimg_bedrock_read,     NULL, NULL, 0, 0, tarimg_bedrock_error,
     tarimg_bedrock_model, tarimg_bedrock_base_url, 0,    NULL};
+/* >>provider replicate
+   Every model has fields of its own (the table of mappings), inside "input"; every call is a prediction that is polled.
+   Models: "owner/name" (official), "owner/name:version" or a bare version (any), or a deployment's "owner/name".
+   https://replicate.com/docs/reference/http, https://replicate.com/docs/topics/predictions/lifecycle */
+
+/* What goes beside the mapped fields. The first prefix that fits counts. */
+static const struct {
+    const char *prefix;
+    const char *custom; /* field that must say "custom" where width and height are sent, or NULL */
+    const char
+        *resolution;   /* field that takes a word for the longer edge, where sizes are not taken, or NULL */
+    const char *words; /* for up to TARIMG_REPLICATE_1K_EDGE, up to TARIMG_REPLICATE_2K_EDGE, more */
+    int follows_input; /* an edit keeps the first input's ratio only if told so */
+} tarimg_replicate_rules[] = {
+    {"black-forest-labs/flux-1.1-pro-ultra", NULL, NULL, NULL, 0},
+    {"black-forest-labs/flux-1.1-pro", "aspect_ratio", NULL, NULL, 0},
+    {"black-forest-labs/flux-2-", "aspect_ratio", NULL, NULL, 1},
+    {"black-forest-labs/flux-3", NULL, "resolution", "1k,2k,4k", 0},
+    {"bytedance/seedream-4.5", NULL, "size", "2K,2K,4K", 0},
+    {"bytedance/seedream-4", "size", NULL, NULL, 0},
+    {"google/nano-banana-", NULL, "resolution", "1K,2K,4K", 0},
+    {"google/imagen-4", NULL, "image_size", "1K,2K,2K", 0},
+};
+
+#define TARIMG_REPLICATE_RULE_COUNT (sizeof tarimg_replicate_rules / sizeof tarimg_replicate_rules[0])
+#define TARIMG_REPLICATE_1K_EDGE    1536
+#define TARIMG_REPLICATE_2K_EDGE    3072
+
+/* Where there is a mask and no model is named, the model that takes one. */
+static const char *tarimg_replicate_model(const tarimg_link *link) {
+    return !link->config.model && link->has_mask ? "black-forest-labs/flux-fill-pro" : NULL;
+}
+
+static const char *tarimg_replicate_resolution(tarimg_link *link, const char *words) {
+    int edge = link->width > link->height ? link->width : link->height;
+    int rank = (edge > TARIMG_REPLICATE_1K_EDGE) + (edge > TARIMG_REPLICATE_2K_EDGE);
+    const char *item = NULL;
+    size_t size = 0;
+    do {
+        if (!tarimg_next_item(&words, &item, &size)) break;
+    } while (rank-- > 0);
+    return item ? tarimg_copy_bytes(link->arena, item, size) : NULL;
+}
+
+/* The request itself is read from the link: of the mapped fields the exchange shows none. */
+static void tarimg_replicate_follow_rules(tarash_image_exchange *exchange, tarimg_value *fields) {
+    tarimg_link *link = exchange->link;
+    const tarash_image_request *request = &link->request;
+    tarimg_arena *arena = &exchange->arena;
+    size_t i = 0, size;
+    while (i < TARIMG_REPLICATE_RULE_COUNT) {
+        size = strlen(tarimg_replicate_rules[i].prefix);
+        if (strncmp(link->model, tarimg_replicate_rules[i].prefix, size) == 0) break;
+        i++;
+    }
+    if (i == TARIMG_REPLICATE_RULE_COUNT) return;
+    if (request->size && tarimg_replicate_rules[i].custom)
+        tarimg_set_text(arena, fields, tarimg_replicate_rules[i].custom, "custom");
+    if (link->width && tarimg_replicate_rules[i].resolution)
+        tarimg_set_text(arena, fields, tarimg_replicate_rules[i].resolution,
+                        tarimg_replicate_resolution(link, tarimg_replicate_rules[i].words));
+    if (tarimg_replicate_rules[i].follows_input && request->image_count && !request->size &&
+        !request->aspect_ratio)
+        tarimg_set_text(arena, fields, "aspect_ratio", "match_input_image");
+}
+
+static int tarimg_replicate_is_word(const char *text, size_t size) {
+    size_t i;
+    for (i = 0; i < size; i++) {
+        int c = tarimg_lower(text[i]);
+        if (!tarimg_is_digit(text[i]) && !(c >= 'a' && c <= 'z') && c != '-' && c != '_' &&
+            (c != '.' || i == 0))
+            return 0;
+    }
+    return size > 0;
+}
+
+static int tarimg_replicate_is_name(const char *text, size_t size) {
+    const char *slash = (const char *)memchr(text, '/', size);
+    size_t owner = slash ? (size_t)(slash - text) : 0;
+    return slash && tarimg_replicate_is_word(text, owner) &&
+           tarimg_replicate_is_word(slash + 1, size - owner - 1);
+}
+
+/* The version of "owner/name:version", or of a bare version; NULL = none. */
+static const char *tarimg_replicate_version(const char *model) {
+    const char *colon = strchr(model, ':');
+    return colon ? colon + 1 : strchr(model, '/') ? NULL : model;
+}
+
+static int tarimg_replicate_is_model(const char *model) {
+    const char *version = tarimg_replicate_version(model);
+    size_t name = strcspn(model, ":");
+    if (version && !tarimg_replicate_is_word(version, strlen(version))) return 0;
+    return version == model || tarimg_replicate_is_name(model, name);
+}
+
+static int tarimg_replicate_is_deployment(const tarimg_link *link) {
+    const tarimg_value *option = tarimg_at(link->options, "deployment");
+    return option && option->kind == TARIMG_TRUE;
+}
+
+/* Path and version: what is to be run. */
+static tarash_image_result tarimg_replicate_address(tarash_image_exchange *exchange) {
+    const tarimg_link *link = exchange->link;
+    const char *model = link->model, *version = tarimg_replicate_version(model);
+    int is_deployment = tarimg_replicate_is_deployment(link);
+    const char *path = "predictions";
+    if (!link->config.model && link->operation &&
+        !(link->operation->flags & TARASH_IMAGE_OPERATION_NEEDS_PROMPT))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "model: is missing; this operation has no default one");
+    if (!tarimg_replicate_is_model(model))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "model: has the form owner/name, owner/name:version, or is a version");
+    if (is_deployment && version)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "model: a deployment's name is owner/name, without a version");
+    if (!version)
+        path = tarimg_format(&exchange->arena, "%s/%s/predictions", is_deployment ? "deployments" : "models",
+                             model);
+    tarimg_send(exchange, "POST", path);
+    tarimg_body_set(exchange, "version", version);
+    return TARASH_IMAGE_OK;
+}
+
+#define TARIMG_REPLICATE_LONGEST_WAIT 60 /* seconds */
+
+/* "wait": true, or seconds. Without it the reply comes at once, so that the job can be cancelled and resumed. */
+static tarash_image_result tarimg_replicate_wait(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    const tarimg_value *option = tarimg_at(link->options, "wait");
+    tarimg_arena *arena = &exchange->arena;
+    int64_t seconds = 0;
+    if (!option || option->kind == TARIMG_FALSE || option->kind == TARIMG_NULL) return TARASH_IMAGE_OK;
+    if (option->kind == TARIMG_TRUE) {
+        tarimg_add_header(arena, &exchange->headers, "Prefer", "wait");
+        return TARASH_IMAGE_OK;
+    }
+    if (!tarimg_integer_at(link->options, "wait", &seconds) || seconds < 0)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "provider_config.wait: is true, false, or 0 to 60 seconds");
+    if (seconds > TARIMG_REPLICATE_LONGEST_WAIT) {
+        tarimg_warn(link, "provider_config.wait", option->text, "60",
+                    "the provider holds a request no longer");
+        seconds = TARIMG_REPLICATE_LONGEST_WAIT;
+    }
+    if (seconds)
+        tarimg_add_header(arena, &exchange->headers, "Prefer", tarimg_format(arena, "wait=%d", (int)seconds));
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_replicate_deadline(tarash_image_exchange *exchange) {
+    const char *text = tarimg_option(exchange->link, "cancel_after");
+    if (!text) return TARASH_IMAGE_OK;
+    if (!*text || text[strspn(text, "0123456789hms")])
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "provider_config.cancel_after: is a time such as 90s, 5m or 1h30m");
+    tarimg_add_header(&exchange->arena, &exchange->headers, "Cancel-After", text);
+    return TARASH_IMAGE_OK;
+}
+
+static void tarimg_replicate_webhook(tarash_image_exchange *exchange) {
+    const tarimg_value *events = tarimg_at(exchange->link->options, "webhook_events_filter");
+    tarimg_body_set(exchange, "webhook", tarimg_option(exchange->link, "webhook"));
+    if (events && events->kind == TARIMG_ARRAY)
+        tarimg_set(&exchange->arena, tarimg_body_object(exchange), "webhook_events_filter",
+                   tarimg_copy_value(&exchange->arena, events));
+}
+
+static tarash_image_result tarimg_replicate_submit(tarash_image_exchange *exchange) {
+    tarash_image_result result = tarimg_replicate_address(exchange);
+    tarimg_value *fields;
+    if (result == TARASH_IMAGE_OK) result = tarimg_replicate_wait(exchange);
+    if (result == TARASH_IMAGE_OK) result = tarimg_replicate_deadline(exchange);
+    if (result != TARASH_IMAGE_OK) return result;
+    tarimg_replicate_webhook(exchange);
+    fields = tarimg_value_new(&exchange->arena, TARIMG_OBJECT);
+    tarimg_set(&exchange->arena, tarimg_body_object(exchange), "input", fields);
+    tarimg_replicate_follow_rules(exchange, tarimg_member(exchange->body, "input"));
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_replicate_build(tarash_image_exchange *exchange) {
+    tarimg_arena *arena = &exchange->arena;
+    exchange->image_paths = "?output,?output[],?output.image,?output.images[]";
+    exchange->echo_path = "input";
+    switch (exchange->phase) {
+    case TARASH_IMAGE_PHASE_SUBMIT: return tarimg_replicate_submit(exchange);
+    case TARASH_IMAGE_PHASE_CANCEL:
+        tarimg_send(exchange, "POST", tarimg_format(arena, "predictions/%s/cancel", exchange->job_id));
+        return TARASH_IMAGE_OK;
+    default:
+        tarimg_send(exchange, "GET", tarimg_format(arena, "predictions/%s", exchange->job_id));
+        return TARASH_IMAGE_OK;
+    }
+}
+
+/* ---- what the prediction tells */
+
+/* The code at the end of an error's text, e.g. "... (E005)"; NULL = none. */
+static const char *tarimg_replicate_code(tarimg_arena *arena, const char *text) {
+    const char *place = text;
+    while (place && (place = strstr(place, "(E")) != NULL) {
+        size_t digits = strspn(place + 2, "0123456789");
+        if (digits >= 3 && place[2 + digits] == ')') return tarimg_copy_bytes(arena, place + 1, digits + 1);
+        place++;
+    }
+    return NULL;
+}
+
+static int tarimg_replicate_is_refusal(const char *code, const char *text) {
+    static const char *const phrases[] = {"nsfw", "flagged as", "sensitive content", "safety filter",
+                                          "safety checker"};
+    size_t i;
+    if (tarimg_equal(code, "E005")) return 1;
+    for (i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
+        if (tarimg_contains_nocase(text, phrases[i])) return 1;
+    }
+    return tarimg_is_moderation(0, NULL, code, text);
+}
+
+/* The last "NN%" of the log; -1 = none. */
+static int tarimg_replicate_percent(const char *log) {
+    int percent = -1, number = -1;
+    for (; log && *log; log++) {
+        if (tarimg_is_digit(*log))
+            number = number < 0 ? *log - '0' : number <= 100 ? number * 10 + (*log - '0') : number;
+        else {
+            if (*log == '%' && number >= 0 && number <= 100) percent = number;
+            number = -1;
+        }
+    }
+    return percent;
+}
+
+/* The last line of the log that isn't empty, or NULL. Progress bars end their lines with a carriage return. */
+static const char *tarimg_replicate_last_line(tarimg_arena *arena, const char *log) {
+    size_t end = log ? strlen(log) : 0, start;
+    while (end && tarimg_is_space(log[end - 1])) end--;
+    for (start = end; start && log[start - 1] != '\n' && log[start - 1] != '\r'; start--) continue;
+    return end ? tarimg_copy_bytes(arena, log + start, end - start) : NULL;
+}
+
+/* Most models write "Using seed: N". */
+static int tarimg_replicate_seed(const char *log, int64_t *seed) {
+    const char *place = log ? strstr(log, "seed: ") : NULL;
+    return place && tarimg_parse_integer(place + 6, strspn(place + 6, "0123456789"), seed);
+}
+
+static int tarimg_replicate_is_image(const tarimg_value *value) {
+    if (value->kind == TARIMG_PAYLOAD) return 1;
+    return value->kind == TARIMG_STRING &&
+           (tarimg_begins_nocase(value->text, "https://") || tarimg_begins_nocase(value->text, "http://") ||
+            tarimg_begins_nocase(value->text, "data:image/"));
+}
+
+/* An output is a URL, a data: URL, a list of them, or an object that holds them. */
+static size_t tarimg_replicate_count_images(const tarimg_value *value) {
+    size_t count = 0;
+    const tarimg_value *child;
+    if (!value) return 0;
+    if (tarimg_replicate_is_image(value)) return 1;
+    for (child = value->first; child; child = child->next) count += tarimg_replicate_count_images(child);
+    return count;
+}
+
+static void tarimg_replicate_add_images(tarash_image_exchange *exchange, const tarimg_value *value,
+                                        const char *log) {
+    const tarimg_value *child;
+    tarimg_found *found;
+    if (!value) return;
+    if (!tarimg_replicate_is_image(value)) {
+        for (child = value->first; child; child = child->next)
+            tarimg_replicate_add_images(exchange, child, log);
+        return;
+    }
+    found = tarimg_add_image(exchange, value);
+    if (found) found->has_seed = tarimg_replicate_seed(log, &found->seed);
+}
+
+static tarash_image_result tarimg_replicate_finish(tarash_image_exchange *exchange, const char *log) {
+    const char *created_at = tarimg_text_at(exchange->document, "created_at");
+    int is_refused = tarimg_contains_nocase(log, "nsfw");
+    exchange->advice = -1; /* what is unreadable now stays so */
+    tarimg_replicate_add_images(exchange, tarimg_at(exchange->document, "output"), log);
+    tarimg_read_metadata(exchange, "input,output,urls,error,status,created_at");
+    if (created_at) (void)tarimg_parse_timestamp(created_at, &exchange->created);
+    if (exchange->error.result != TARASH_IMAGE_OK) return exchange->error.result;
+    if (!exchange->found && is_refused)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, NULL, TARIMG_BLOCKED);
+    if (!exchange->found)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, NULL,
+                           "the prediction's output holds no image");
+    if (is_refused && exchange->found_count < (size_t)exchange->count)
+        exchange->refused_count = exchange->count - (int)exchange->found_count;
+    return TARASH_IMAGE_OK;
+}
+
+static const struct {
+    const char *word;
+    tarash_image_status status;
+    tarash_image_result result; /* of a prediction that ended without an output */
+    const char *message;
+} tarimg_replicate_words[] = {
+    {"starting", TARASH_IMAGE_STATUS_QUEUED, TARASH_IMAGE_OK, NULL},
+    {"processing", TARASH_IMAGE_STATUS_PROCESSING, TARASH_IMAGE_OK, NULL},
+    {"succeeded", TARASH_IMAGE_STATUS_COMPLETED, TARASH_IMAGE_OK, NULL},
+    {"failed", TARASH_IMAGE_STATUS_FAILED, TARASH_IMAGE_ERROR_GENERATION_FAILED, "the prediction failed"},
+    {"canceled", TARASH_IMAGE_STATUS_FAILED, TARASH_IMAGE_ERROR_CANCELLED,
+     "the prediction was cancelled at the provider"},
+    {"aborted", TARASH_IMAGE_STATUS_FAILED, TARASH_IMAGE_ERROR_TIMEOUT,
+     "the prediction's deadline passed before it began"},
+};
+
+#define TARIMG_REPLICATE_WORD_COUNT (sizeof tarimg_replicate_words / sizeof tarimg_replicate_words[0])
+
+static tarash_image_result tarimg_replicate_failed(tarash_image_exchange *exchange, size_t word) {
+    const char *text = tarimg_error_message(&exchange->arena, exchange->document);
+    const char *code = tarimg_replicate_code(&exchange->arena, text);
+    tarash_image_result result = tarimg_replicate_words[word].result;
+    if (tarimg_is_set(text) && tarimg_replicate_is_refusal(code, text))
+        result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+    exchange->advice = -1; /* asking again how it stands changes nothing */
+    /* A deadline that the user set is no decision to do without the image. */
+    if (result == TARASH_IMAGE_ERROR_CANCELLED && tarimg_option(exchange->link, "cancel_after"))
+        result = TARASH_IMAGE_ERROR_TIMEOUT;
+    return tarimg_fail(exchange, result, code ? code : tarimg_replicate_words[word].word,
+                       tarimg_is_set(text) ? text : tarimg_replicate_words[word].message);
+}
+
+static void tarimg_replicate_accept(tarash_image_exchange *exchange) {
+    const char *poll = tarimg_text_at(exchange->document, "urls.get");
+    const char *cancel = tarimg_text_at(exchange->document, "urls.cancel");
+    if (exchange->phase != TARASH_IMAGE_PHASE_SUBMIT) return;
+    tarash_image_exchange_accept(exchange, tarimg_text_at(exchange->document, "id"));
+    if (tarimg_is_set(poll)) exchange->poll_url = tarimg_copy(&exchange->arena, poll);
+    if (tarimg_is_set(cancel)) exchange->cancel_url = tarimg_copy(&exchange->arena, cancel);
+}
+
+/* A status that is newer than the table counts as one on the way. */
+static tarash_image_result tarimg_replicate_go_on(tarash_image_exchange *exchange, tarash_image_status status,
+                                                  const char *log) {
+    tarimg_replicate_accept(exchange);
+    if (exchange->error.result != TARASH_IMAGE_OK) return exchange->error.result;
+    tarash_image_exchange_progress(exchange, status, tarimg_replicate_percent(log), -1,
+                                   tarimg_replicate_last_line(&exchange->arena, log));
+    tarash_image_exchange_next(exchange, TARASH_IMAGE_PHASE_POLL);
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_replicate_read(tarash_image_exchange *exchange) {
+    const char *word = tarimg_text_at(exchange->document, "status"),
+               *log = tarimg_text_at(exchange->document, "logs");
+    tarash_image_status status = TARASH_IMAGE_STATUS_PROCESSING;
+    size_t i = 0, count = tarimg_replicate_count_images(tarimg_at(exchange->document, "output"));
+    if (!tarimg_is_set(word))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
+                           "the answer is no prediction with a status");
+    while (i < TARIMG_REPLICATE_WORD_COUNT && !tarimg_equal(word, tarimg_replicate_words[i].word)) i++;
+    if (i < TARIMG_REPLICATE_WORD_COUNT) {
+        status = tarimg_replicate_words[i].status;
+        if (status == TARASH_IMAGE_STATUS_FAILED) return tarimg_replicate_failed(exchange, i);
+    }
+    /* A prediction that is waited for may show its whole output before its status follows. */
+    if (status == TARASH_IMAGE_STATUS_COMPLETED || count >= (size_t)exchange->count)
+        return tarimg_replicate_finish(exchange, log);
+    return tarimg_replicate_go_on(exchange, status, log);
+}
+
+/* The body's own words for what the status says. */
+static void tarimg_replicate_error(tarash_image_exchange *exchange) {
+    tarash_image_error *error = &exchange->error;
+    const char *detail = tarimg_text_at(exchange->document, "detail");
+    const char *place = detail ? strstr(detail, "resets in ~") : NULL;
+    int64_t seconds = 0;
+    if (!error->provider_code[0])
+        tarimg_copy_fixed(error->provider_code, sizeof error->provider_code,
+                          tarimg_text_at(exchange->document, "title"));
+    if (!tarimg_integer_at(exchange->document, "retry_after", &seconds) && place)
+        (void)tarimg_parse_integer(place + 11, strspn(place + 11, "0123456789"), &seconds);
+    if (!error->retry_after_ms && seconds > 0)
+        error->retry_after_ms = seconds < INT32_MAX ? seconds * 1000 : INT32_MAX;
+    if (exchange->status == 404 && exchange->phase == TARASH_IMAGE_PHASE_SUBMIT &&
+        !tarimg_replicate_version(exchange->link->model))
+        tarimg_copy_fixed(
+            error->message, sizeof error->message,
+            tarimg_format(&exchange->arena,
+                          "%s (model: there is no official model of that name; others need a version: "
+                          "owner/name:version)",
+                          error->message));
+}
+
+static const tarimg_adapter tarimg_replicate_adapter = {
+    tarimg_replicate_build, tarimg_replicate_read,  NULL, NULL, 1,      1,
+    tarimg_replicate_error, tarimg_replicate_model, NULL, 1,    "input"};
+
+/* >>provider luma
+   Generations that are polled; input images by URL only, each in the field that its role and the operation ask for.
+   https://docs.lumalabs.ai/docs/image-generation, https://github.com/lumalabs/lumaai-python */
+
+#define TARIMG_LUMA_MOST_IMAGES 4 /* in image_ref, and of one character */
+
+static const struct {
+    tarash_image_role role;
+    const char *field;
+    size_t most;
+} tarimg_luma_roles[] = {
+    {TARASH_IMAGE_ROLE_REFERENCE, "image_ref", TARIMG_LUMA_MOST_IMAGES},
+    {TARASH_IMAGE_ROLE_STYLE, "style_ref", 1},
+    {TARASH_IMAGE_ROLE_ASSET, "character_ref.identity0.images", TARIMG_LUMA_MOST_IMAGES},
+};
+
+#define TARIMG_LUMA_ROLE_COUNT (sizeof tarimg_luma_roles / sizeof tarimg_luma_roles[0])
+
+static tarimg_value *tarimg_luma_url(tarash_image_exchange *exchange, size_t index) {
+    tarimg_value *image = tarimg_value_new(&exchange->arena, TARIMG_OBJECT);
+    tarimg_set(&exchange->arena, image, "url", tarimg_input_value(exchange, TARIMG_INPUT_URL, index));
+    return image;
+}
+
+/* {url, weight}; without a weight the provider has its own. */
+static tarimg_value *tarimg_luma_weighted(tarash_image_exchange *exchange, size_t index) {
+    tarimg_value *image = tarimg_luma_url(exchange, index);
+    const tarimg_value *weight = tarimg_at(exchange->link->options, "weight");
+    if (weight && weight->kind == TARIMG_NUMBER)
+        tarimg_set(&exchange->arena, image, "weight", tarimg_copy_value(&exchange->arena, weight));
+    return image;
+}
+
+static tarash_image_result tarimg_luma_unsupported(tarash_image_exchange *exchange, const char *field,
+                                                   const char *why) {
+    const char *text = tarimg_format(&exchange->arena, "%s: %s", field, why);
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL, text ? text : "");
+}
+
+static tarash_image_result tarimg_luma_check_images(tarash_image_exchange *exchange) {
+    const tarimg_link *link = exchange->link;
+    size_t i;
+    for (i = 0; i < link->input_count; i++) {
+        const tarimg_input *input = &link->inputs[i];
+        if (tarimg_input_has_bytes(input))
+            return tarimg_luma_unsupported(
+                exchange, input->field,
+                "luma takes input images by http(s) URL only, from where it fetches them");
+    }
+    return TARASH_IMAGE_OK;
+}
+
+/* For an operation that takes one image, whatever its role: OK, and no other was given. */
+static tarash_image_result tarimg_luma_check_single(tarash_image_exchange *exchange) {
+    if (exchange->link->input_count == 1) return TARASH_IMAGE_OK;
+    return tarimg_luma_unsupported(exchange, "images", "this operation takes exactly one image");
+}
+
+static tarash_image_result tarimg_luma_place_image(tarash_image_exchange *exchange, size_t index,
+                                                   size_t *used) {
+    const tarimg_input *input = &exchange->link->inputs[index];
+    tarimg_arena *arena = &exchange->arena;
+    const char *list;
+    size_t i = 0;
+    while (i < TARIMG_LUMA_ROLE_COUNT && tarimg_luma_roles[i].role != input->role) i++;
+    if (i == TARIMG_LUMA_ROLE_COUNT)
+        return tarimg_luma_unsupported(exchange, input->field,
+                                       "luma's roles of images are reference, style and asset (a character)");
+    if (++used[i] > tarimg_luma_roles[i].most)
+        return tarimg_luma_unsupported(
+            exchange, input->field,
+            "luma takes up to 4 references, 1 style image, and 4 images of one character");
+    list = tarimg_format(arena, "%s[]", tarimg_luma_roles[i].field);
+    if (list)
+        (void)tarimg_put(arena, tarimg_body_object(exchange), list,
+                         input->role == TARASH_IMAGE_ROLE_ASSET
+                             ? tarimg_input_value(exchange, TARIMG_INPUT_URL, index)
+                             : tarimg_luma_weighted(exchange, index));
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_luma_images(tarash_image_exchange *exchange) {
+    const tarash_image_operation_info *operation = exchange->link->operation;
+    tarash_image_result result = tarimg_luma_check_images(exchange);
+    size_t used[TARIMG_LUMA_ROLE_COUNT] = {0, 0, 0}, i;
+    if (result != TARASH_IMAGE_OK) return result;
+    if (operation && tarimg_equal(operation->operation, "edit")) {
+        result = tarimg_luma_check_single(exchange);
+        if (result == TARASH_IMAGE_OK)
+            tarimg_set(&exchange->arena, tarimg_body_object(exchange), "modify_image_ref",
+                       tarimg_luma_weighted(exchange, 0));
+        return result;
+    }
+    for (i = 0; i < exchange->link->input_count && result == TARASH_IMAGE_OK; i++)
+        result = tarimg_luma_place_image(exchange, i, used);
+    return result;
+}
+
+static tarash_image_result tarimg_luma_reframe(tarash_image_exchange *exchange) {
+    tarash_image_result result = tarimg_luma_check_images(exchange);
+    if (result == TARASH_IMAGE_OK) result = tarimg_luma_check_single(exchange);
+    if (result != TARASH_IMAGE_OK) return result;
+    if (!exchange->request.aspect_ratio)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "aspect_ratio: the operation reframe needs one");
+    tarimg_body_set(exchange, "generation_type", "reframe_image");
+    tarimg_set(&exchange->arena, tarimg_body_object(exchange), "media", tarimg_luma_url(exchange, 0));
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_luma_submit(tarash_image_exchange *exchange) {
+    const tarash_image_request *request = &exchange->request;
+    const tarash_image_operation_info *operation = exchange->link->operation;
+    tarimg_send(exchange, "POST", operation ? operation->call : "generations/image");
+    tarimg_body_set(exchange, "model", exchange->link->model);
+    tarimg_body_set(exchange, "prompt", tarimg_is_set(request->prompt) ? request->prompt : NULL);
+    tarimg_body_set(exchange, "aspect_ratio", request->aspect_ratio);
+    tarimg_body_set(exchange, "format", request->output_format);
+    tarimg_body_set(exchange, "callback_url", tarimg_option(exchange->link, "callback_url"));
+    if (operation && tarimg_equal(operation->operation, "reframe")) return tarimg_luma_reframe(exchange);
+    return tarimg_luma_images(exchange);
+}
+
+static tarash_image_result tarimg_luma_build(tarash_image_exchange *exchange) {
+    if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT) return tarimg_luma_submit(exchange);
+    tarimg_send(exchange, exchange->phase == TARASH_IMAGE_PHASE_CANCEL ? "DELETE" : "GET",
+                tarimg_format(&exchange->arena, "generations/%s", exchange->job_id));
+    return TARASH_IMAGE_OK;
+}
+
+/* A refusal is known by its words only: https://docs.lumalabs.ai/docs/errors */
+static int tarimg_luma_is_refusal(const char *text) {
+    return tarimg_contains_nocase(text, "moderation") || tarimg_contains_nocase(text, "blacklisted");
+}
+
+static tarash_image_result tarimg_luma_failed(tarash_image_exchange *exchange) {
+    const char *reason = tarimg_text_at(exchange->document, "failure_reason");
+    return tarimg_fail(exchange,
+                       tarimg_luma_is_refusal(reason) ? TARASH_IMAGE_ERROR_CONTENT_MODERATION
+                                                      : TARASH_IMAGE_ERROR_GENERATION_FAILED,
+                       "failed", tarimg_is_set(reason) ? reason : "the generation failed");
+}
+
+/* Most refusals share the status 400. */
+static void tarimg_luma_error(tarash_image_exchange *exchange) {
+    tarash_image_error *error = &exchange->error;
+    const char *detail = tarimg_text_at(exchange->document, "detail");
+    if (exchange->status != 400 || !detail) return;
+    if (tarimg_luma_is_refusal(detail)) error->result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+    if (tarimg_contains_nocase(detail, "insufficient credit"))
+        error->result = TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
+}
+
+static tarash_image_result tarimg_luma_finish(tarash_image_exchange *exchange) {
+    const char *created_at = tarimg_text_at(exchange->document, "created_at");
+    exchange->advice = -1; /* what is unreadable now stays so */
+    if (created_at) (void)tarimg_parse_timestamp(created_at, &exchange->created);
+    tarimg_read_metadata(exchange, "assets,request,state,failure_reason,created_at");
+    if (!tarimg_add_image(exchange, tarimg_at(exchange->document, "assets.image")) &&
+        exchange->error.result == TARASH_IMAGE_OK)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, NULL,
+                           "the generation is complete, and holds no image");
+    return exchange->error.result;
+}
+
+static tarash_image_result tarimg_luma_read(tarash_image_exchange *exchange) {
+    const char *state = tarimg_text_at(exchange->document, "state");
+    if (!tarimg_is_set(state))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
+                           "the answer is no generation with a state");
+    if (tarimg_equal(state, "completed")) return tarimg_luma_finish(exchange);
+    if (tarimg_equal(state, "failed")) return tarimg_luma_failed(exchange);
+    if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT)
+        tarash_image_exchange_accept(exchange, tarimg_text_at(exchange->document, "id"));
+    if (exchange->error.result != TARASH_IMAGE_OK) return exchange->error.result;
+    /* A state that is newer than this counts as one on the way. */
+    tarash_image_exchange_progress(
+        exchange, tarimg_equal(state, "queued") ? TARASH_IMAGE_STATUS_QUEUED : TARASH_IMAGE_STATUS_PROCESSING,
+        -1, -1, NULL);
+    tarash_image_exchange_next(exchange, TARASH_IMAGE_PHASE_POLL);
+    return TARASH_IMAGE_OK;
+}
+
+static const tarimg_adapter tarimg_luma_adapter = {
+    tarimg_luma_build, tarimg_luma_read, NULL, NULL, 1, 1, tarimg_luma_error, NULL, NULL, 0, NULL};
 
 /* >>provider custom
    A provider that the user registered: its functions, behind the same interface. */
@@ -8623,6 +9215,11 @@ static const tarimg_adapter tarimg_mock_adapter = {
     (TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N |                   \
      TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_USER)
 
+#define TARIMG_FIELDS_REPLICATE /* what most of its models take */                                            \
+    (TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT)
+#define TARIMG_REPLICATE_ELEVEN "1:1,16:9,21:9,3:2,2:3,4:5,5:4,3:4,4:3,9:16,9:21"
+#define TARIMG_REPLICATE_NINE   "1:1,16:9,3:2,2:3,4:5,5:4,9:16,3:4,4:3"
+
 /* fields, max n, input images, mask, seeds from, to,
    sizes, multiple, max edge, max ratio, min pixels, max pixels,
    aspect ratios, qualities, styles, backgrounds, output formats,
@@ -8673,6 +9270,136 @@ static const tarash_image_capabilities tarimg_caps_indox_google = {
 static const tarash_image_capabilities tarimg_caps_indox_xai = {
     TARIMG_FIELDS_ROUTED, 0, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
     NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_flux_schnell = {
+    TARIMG_FIELDS_REPLICATE | TARASH_IMAGE_FIELD_N,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_REPLICATE_ELEVEN, NULL, NULL, NULL, "webp,jpg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_flux_dev = {
+    TARIMG_FIELDS_REPLICATE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_IMAGES,
+    4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_REPLICATE_ELEVEN, NULL, NULL, NULL, "webp,jpg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_flux_11_pro = {
+    TARIMG_FIELDS_REPLICATE | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 16, 1440, 0, 0, 0,
+    TARIMG_REPLICATE_NINE, NULL, NULL, NULL, "webp,jpg,png", 256, "png,jpeg,gif,webp", 0};
+static const tarash_image_capabilities tarimg_caps_flux_11_ultra = {
+    TARIMG_FIELDS_REPLICATE | TARASH_IMAGE_FIELD_IMAGES,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_REPLICATE_ELEVEN, NULL, NULL, NULL, "jpg,png", 0, "png,jpeg,gif,webp", 0};
+static const tarash_image_capabilities tarimg_caps_flux_kontext = {
+    TARIMG_FIELDS_REPLICATE | TARASH_IMAGE_FIELD_IMAGES,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_REPLICATE_NINE ",21:9,9:21,2:1,1:2", NULL, NULL, NULL, "jpg,png", 0, "png,jpeg,gif,webp", 0};
+static const tarash_image_capabilities tarimg_caps_flux_fill = {
+    TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK,
+    1, 1, TARASH_IMAGE_MASK_WHITE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpg,png", 0, "png,jpeg,gif,webp", 0};
+static const tarash_image_capabilities tarimg_caps_flux_2_pro = {
+    TARIMG_FIELDS_REPLICATE | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_IMAGES,
+    1, 8, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 16, 2048, 0, 0, 0,
+    TARIMG_REPLICATE_NINE, "0.5 MP,1 MP,2 MP,4 MP", NULL, NULL, "webp,jpg,png", 256, "png,jpeg,gif,webp", 0};
+static const tarash_image_capabilities tarimg_caps_flux_2_flex = {
+    TARIMG_FIELDS_REPLICATE | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_IMAGES,
+    1, 10, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 32, 2048, 0, 0, 0,
+    TARIMG_REPLICATE_NINE, "0.5 MP,1 MP,2 MP,4 MP", NULL, NULL, "webp,jpg,png", 256, "png,jpeg,gif,webp", 0};
+static const tarash_image_capabilities tarimg_caps_flux_2_dev = {
+    TARIMG_FIELDS_REPLICATE | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES,
+    1, 4, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 32, 1440, 0, 0, 0,
+    TARIMG_REPLICATE_NINE, NULL, NULL, NULL, "webp,jpg,png", 256, "png,jpeg,gif,webp", 0};
+static const tarash_image_capabilities tarimg_caps_flux_3 = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_IMAGES,
+    1, 10, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, "768sq,1k,1.5k,2k,4k", NULL, NULL, "webp,jpg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_sd_35_turbo = {
+    TARIMG_FIELDS_REPLICATE | TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_IMAGES,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_REPLICATE_ELEVEN, NULL, NULL, NULL, "webp,jpg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_sd_35 = {
+    TARIMG_FIELDS_REPLICATE | TARASH_IMAGE_FIELD_IMAGES,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_REPLICATE_ELEVEN, NULL, NULL, NULL, "webp,jpg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_sdxl = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_WHITE, 0, 0,
+    "any", 8, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_replicate_recraft_3 = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "1024x1024,1365x1024,1024x1365,1536x1024,1024x1536,1820x1024,1024x1820,2048x1024,1024x2048,1434x1024,1024x1434,1280x1024,1024x1280,1707x1024,1024x1707", 0, 0, 0, 0, 0,
+    "1:1,4:3,3:4,3:2,2:3,16:9,9:16,1:2,2:1,7:5,5:7,4:5,5:4,3:5,5:3", NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_replicate_recraft_4 = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "1024x1024,1536x768,768x1536,1280x832,832x1280,1216x896,896x1216,1152x896,896x1152,832x1344,1280x896,896x1280,1344x768,768x1344", 0, 0, 0, 0, 0,
+    "1:1,2:1,1:2,3:2,2:3,4:3,3:4,5:4,4:5,16:9,9:16", NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_replicate_ideogram_3 = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 1, TARASH_IMAGE_MASK_BLACK, 0, 2147483647,
+    NULL, 0, 0, 0, 0, 0,
+    "1:3,3:1,1:2,2:1,9:16,16:9,10:16,16:10,2:3,3:2,3:4,4:3,4:5,5:4,1:1", NULL, "None,Auto,General,Realistic,Design", NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_replicate_ideogram_4 = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_OUTPUT,
+    8, 5, TARASH_IMAGE_MASK_BLACK, 0, 2147483647,
+    "2048x2048,1792x2240,2240x1792,1728x2304,2304x1728,1664x2496,2496x1664,1440x2560,2560x1440,1600x2560,2560x1600,1440x2880,2880x1440,1280x3072", 0, 0, 0, 0, 0,
+    NULL, "very_low,low,medium,high", NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_replicate_banana_pro = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_IMAGES,
+    1, 14, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "1:1,2:3,3:2,3:4,4:3,4:5,5:4,9:16,16:9,21:9", "1K,2K,4K", NULL, NULL, "jpg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_replicate_banana = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_IMAGES,
+    1, 14, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "1:1,2:3,3:2,3:4,4:3,4:5,5:4,9:16,16:9,21:9", NULL, NULL, NULL, "jpg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_replicate_imagen = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "1:1,9:16,16:9,3:4,4:3", "1K,2K", NULL, NULL, "jpg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_replicate_seedream_45 = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_IMAGES,
+    1, 14, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "1:1,4:3,3:4,16:9,9:16,3:2,2:3,21:9", NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_replicate_seedream_4 = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_IMAGES,
+    1, 10, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 4096, 0, 0, 0,
+    "1:1,4:3,3:4,16:9,9:16,3:2,2:3,21:9", NULL, NULL, NULL, NULL, 1024, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_replicate_qwen = {
+    TARIMG_FIELDS_REPLICATE | TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 2048, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "webp,jpg,png", 512, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_replicate_gpt_image = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_BACKGROUND | TARASH_IMAGE_FIELD_USER | TARASH_IMAGE_FIELD_OUTPUT,
+    10, 16, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "1:1,3:2,2:3", "auto,low,medium,high", NULL, "auto,transparent,opaque", "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_luma = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_ROLES | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 9, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "1:1,16:9,9:16,4:3,3:4,21:9,9:21", NULL, NULL, NULL, "jpg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_luma_single = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_ROLES | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "1:1,16:9,9:16,4:3,3:4,21:9,9:21", NULL, NULL, NULL, "jpg,png", 0, NULL, 0};
 
 #define TARIMG_FIELDS_TOGETHER                                                                               \
     (TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |  \
@@ -8867,6 +9594,34 @@ static const tarash_image_model_info tarimg_models[] = {
     TARIMG_BEDROCK_MODEL("stable-fast-upscale*", tarimg_caps_bedrock_plain),
     TARIMG_BEDROCK_MODEL("stable-conservative-upscale*", tarimg_caps_bedrock_wordy),
     TARIMG_BEDROCK_MODEL("stable-creative-upscale*", tarimg_caps_bedrock_styled),
+    {"replicate", "black-forest-labs/flux-schnell*", "current", &tarimg_caps_flux_schnell},
+    {"replicate", "black-forest-labs/flux-dev*", "current", &tarimg_caps_flux_dev},
+    {"replicate", "black-forest-labs/flux-1.1-pro-ultra*", "current", &tarimg_caps_flux_11_ultra},
+    {"replicate", "black-forest-labs/flux-1.1-pro*", "current", &tarimg_caps_flux_11_pro},
+    {"replicate", "black-forest-labs/flux-kontext-*", "current", &tarimg_caps_flux_kontext},
+    {"replicate", "black-forest-labs/flux-fill-*", "current", &tarimg_caps_flux_fill},
+    {"replicate", "black-forest-labs/flux-2-flex*", "current", &tarimg_caps_flux_2_flex},
+    {"replicate", "black-forest-labs/flux-2-dev*", "current", &tarimg_caps_flux_2_dev},
+    {"replicate", "black-forest-labs/flux-2-*", "current", &tarimg_caps_flux_2_pro},
+    {"replicate", "black-forest-labs/flux-3-image*", "current", &tarimg_caps_flux_3},
+    {"replicate", "stability-ai/stable-diffusion-3.5-large-turbo*", "current", &tarimg_caps_sd_35_turbo},
+    {"replicate", "stability-ai/stable-diffusion-3.5-*", "current", &tarimg_caps_sd_35},
+    {"replicate", "stability-ai/sdxl*", "current", &tarimg_caps_sdxl},
+    {"replicate", "recraft-ai/recraft-v3", "current", &tarimg_caps_replicate_recraft_3},
+    {"replicate", "recraft-ai/recraft-v4", "current", &tarimg_caps_replicate_recraft_4},
+    {"replicate", "ideogram-ai/ideogram-v3-*", "current", &tarimg_caps_replicate_ideogram_3},
+    {"replicate", "ideogram-ai/ideogram-4-5*", "current", &tarimg_caps_replicate_ideogram_4},
+    {"replicate", "google/nano-banana-*", "current", &tarimg_caps_replicate_banana_pro},
+    {"replicate", "google/nano-banana*", "current", &tarimg_caps_replicate_banana},
+    {"replicate", "google/imagen-4*", "ended 2026-08-17", &tarimg_caps_replicate_imagen},
+    {"replicate", "bytedance/seedream-4.5*", "current", &tarimg_caps_replicate_seedream_45},
+    {"replicate", "bytedance/seedream-4*", "current", &tarimg_caps_replicate_seedream_4},
+    {"replicate", "qwen/qwen-image*", "current", &tarimg_caps_replicate_qwen},
+    {"replicate", "openai/gpt-image-1.5*", "ends 2026-12-01", &tarimg_caps_replicate_gpt_image},
+    {"replicate", "openai/gpt-image-1*", "ended 2026-10-23", &tarimg_caps_replicate_gpt_image},
+    {"replicate", "openai/gpt-image-*", "current", &tarimg_caps_replicate_gpt_image},
+    {"luma", "photon-flash-1", "current", &tarimg_caps_luma},
+    {"luma", "photon-1", "current", &tarimg_caps_luma},
 };
 
 #if defined(TARASH_IMAGE_NO_OPENAI)
@@ -8928,6 +9683,16 @@ static const tarash_image_model_info tarimg_models[] = {
 #define TARIMG_BEDROCK 0, NULL
 #else
 #define TARIMG_BEDROCK 1, &tarimg_bedrock_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_REPLICATE)
+#define TARIMG_REPLICATE 0, NULL
+#else
+#define TARIMG_REPLICATE 1, &tarimg_replicate_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_LUMA)
+#define TARIMG_LUMA 0, NULL
+#else
+#define TARIMG_LUMA 1, &tarimg_luma_adapter
 #endif
 #if defined(TARASH_IMAGE_NO_MOCK)
 #define TARIMG_MOCK 0, NULL
@@ -9010,11 +9775,44 @@ static const tarash_image_operation_info tarimg_operations[] = {
     {"bedrock", "upscale_fast", "us.stability.stable-fast-upscale-v1:0", TARIMG_NEEDS_IMAGE, NULL},
     {"bedrock", "upscale_conservative", "us.stability.stable-conservative-upscale-v1:0", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
     {"bedrock", "upscale_creative", "us.stability.stable-creative-upscale-v1:0", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"replicate", "generate", "predictions", TARIMG_NEEDS_PROMPT, NULL},
+    {"replicate", "edit", "predictions", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"replicate", "inpaint", "predictions", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_NEEDS_MASK, NULL},
+    {"replicate", "upscale", "predictions", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"replicate", "remove_background", "predictions", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"luma", "generate", "generations/image", TARIMG_NEEDS_PROMPT | TARIMG_TAKES_IMAGES, NULL},
+    {"luma", "edit", "generations/image", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_luma_single},
+    {"luma", "reframe", "generations/image/reframe", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_luma_single},
 };
 
 /* Built-in mappings, for adapters that are is_mapped; the longest prefix that fits counts. */
 static const tarash_image_field_mapping tarimg_mappings[] = {
     {"", "", "prompt", NULL},
+    {"replicate", "black-forest-labs/flux-schnell", "prompt,aspect_ratio,n=num_outputs,seed,output_format", NULL},
+    {"replicate", "black-forest-labs/flux-dev", "prompt,aspect_ratio,n=num_outputs,seed,images=image,output_format", NULL},
+    {"replicate", "black-forest-labs/flux-1.1-pro-ultra", "prompt,aspect_ratio,seed,images=image_prompt,output_format", NULL},
+    {"replicate", "black-forest-labs/flux-1.1-pro", "prompt,size=width+height,aspect_ratio,seed,images=image_prompt,output_format", NULL},
+    {"replicate", "black-forest-labs/flux-kontext-", "prompt,aspect_ratio,seed,images=input_image,output_format", NULL},
+    {"replicate", "black-forest-labs/flux-fill-", "prompt,seed,images=image,mask,output_format", NULL},
+    {"replicate", "black-forest-labs/flux-2-flex", "prompt,size=width+height,aspect_ratio,quality=resolution,seed,images=input_images[],output_format", NULL},
+    {"replicate", "black-forest-labs/flux-2-dev", "prompt,size=width+height,aspect_ratio,seed,images=input_images[],output_format", NULL},
+    {"replicate", "black-forest-labs/flux-2-", "prompt,size=width+height,aspect_ratio,quality=resolution,seed,images=input_images[],output_format", NULL},
+    {"replicate", "black-forest-labs/flux-3-image", "prompt,aspect_ratio,quality=resolution,images=images[],output_format", NULL},
+    {"replicate", "stability-ai/stable-diffusion-3.5-large-turbo", "prompt,negative_prompt,aspect_ratio,seed,images=image,output_format", NULL},
+    {"replicate", "stability-ai/stable-diffusion-3.5-", "prompt,aspect_ratio,seed,images=image,output_format", NULL},
+    {"replicate", "stability-ai/sdxl", "prompt,negative_prompt,size=width+height,n=num_outputs,seed,images=image,mask", NULL},
+    {"replicate", "recraft-ai/recraft-v3", "prompt,size,aspect_ratio,style", NULL},
+    {"replicate", "recraft-ai/recraft-v4", "prompt,size,aspect_ratio", NULL},
+    {"replicate", "ideogram-ai/ideogram-v3-", "prompt,aspect_ratio,style=style_type,seed,images=image,mask", NULL},
+    {"replicate", "ideogram-ai/ideogram-4-5", "prompt,size,quality,n=num_images,seed,images=images[],mask", NULL},
+    {"replicate", "google/nano-banana-", "prompt,aspect_ratio,quality=resolution,images=image_input[],output_format", NULL},
+    {"replicate", "google/nano-banana", "prompt,aspect_ratio,images=image_input[],output_format", NULL},
+    {"replicate", "google/imagen-4", "prompt,aspect_ratio,quality=image_size,output_format", NULL},
+    {"replicate", "bytedance/seedream-4.5", "prompt,aspect_ratio,images=image_input[]", NULL},
+    {"replicate", "bytedance/seedream-4", "prompt,size=width+height,aspect_ratio,images=image_input[]", NULL},
+    {"replicate", "qwen/qwen-image", "prompt,negative_prompt,size=width+height,aspect_ratio,seed,images=image,output_format", NULL},
+    {"replicate", "openai/gpt-image-", "prompt,aspect_ratio,quality,n=number_of_images,images=input_images[],output_format,background,user=user_id", NULL},
+    {"replicate", "", "prompt,negative_prompt,size=width+height,aspect_ratio,seed,images=image,mask,output_format", NULL},
 };
 
 /* name, aliases,
@@ -9091,6 +9889,18 @@ static const tarash_image_provider_info tarimg_rows[] = {
      "stability.stable-image-core-v1:1", "region,strength", "region=AWS_REGION,region=AWS_DEFAULT_REGION", 0,
      TARIMG_STABILITY_CAPS(TARIMG_FIELDS_STABILITY | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK, 3, TARASH_IMAGE_MASK_WHITE, TARIMG_STABILITY_PIXELS),
      TARIMG_BEDROCK},
+    {"replicate", NULL,
+     "https://api.replicate.com/v1", NULL, "REPLICATE_API_TOKEN", 0, "Authorization", "Bearer ", NULL,
+     "black-forest-labs/flux-2-pro", "deployment,wait,cancel_after,webhook,webhook_events_filter", NULL, 0,
+     {TARIMG_FIELDS_REPLICATE | TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK,
+      1, 1, TARASH_IMAGE_MASK_WHITE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "webp,jpg,png", 0, NULL, 0},
+     TARIMG_REPLICATE},
+    {"luma", "lumalabs,lumaai",
+     "https://api.lumalabs.ai/dream-machine/v1", "LUMAAI_BASE_URL", "LUMAAI_API_KEY,LUMA_API_KEY", 0, "Authorization", "Bearer ", NULL,
+     "photon-1", "weight,callback_url", NULL, 0,
+     {TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_ROLES | TARASH_IMAGE_FIELD_OUTPUT,
+      1, 9, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "jpg,png", 0, NULL, 0},
+     TARIMG_LUMA},
     {"mock", NULL,
      "mock:", NULL, NULL, 1, "Authorization", "Bearer ", NULL,
      "mock", NULL, NULL, 0,
