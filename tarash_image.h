@@ -10102,6 +10102,7 @@ typedef struct tarimg_job {
     struct tarash_image_client *client;
     uint32_t id;
     int has_ended, is_running, cancel_requested, was_cancelled;
+    int may_be_paid;     /* a call of this attempt was sent, and not refused */
     int told_refusal;    /* of this attempt: a warning says that images were kept back */
     int is_awaited;      /* by a blocking call */
     int has_final_event; /* not yet dispatched */
@@ -12173,9 +12174,11 @@ static unsigned tarimg_decide_proxy(tarimg_transfer *transfer) {
     return (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_PROXY, "");
 }
 
-#define TARIMG_LARGE_BUFFER 524288L /* of libcurl's, where a large reply is expected */
-#define TARIMG_LARGE_REPLY  262144u
-#define TARIMG_FEW          4 /* transfers at once that may have such a buffer each */
+#define TARIMG_LARGE_BUFFER  524288L /* of libcurl's, where a large reply is expected */
+#define TARIMG_USUAL_BUFFER  16384L
+#define TARIMG_UPLOAD_BUFFER 65536L
+#define TARIMG_LARGE_REPLY   262144u
+#define TARIMG_FEW           4 /* transfers at once that may have such a buffer each */
 
 /* A large buffer takes a quarter off large replies and costs small ones half a megabyte each: the last reply that was to
    bring images tells which kind this client sees. */
@@ -12220,8 +12223,10 @@ static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, in
     if (client->proxy) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy);
     if (transfer->exchange.is_download) bad |= tarimg_decide_proxy(transfer);
     if (client->ca_file) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
-    if (tarimg_expects_much(transfer))
-        bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, TARIMG_LARGE_BUFFER);
+    /* Always said: a handle whose reset ran out of memory has forgotten libcurl's own sizes. */
+    bad |= (unsigned)curl_easy_setopt(
+        easy, CURLOPT_BUFFERSIZE, tarimg_expects_much(transfer) ? TARIMG_LARGE_BUFFER : TARIMG_USUAL_BUFFER);
+    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, TARIMG_UPLOAD_BUFFER);
     if (transfer->is_public_only) {
         bad |= tarimg_check_reused(transfer);
         bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, tarimg_on_socket);
@@ -12500,6 +12505,9 @@ static void tarimg_transfer_finish(tarimg_transfer *transfer, CURLcode code) {
     }
     tarimg_name_file(exchange);
     if (exchange->arena.failed) (void)tarimg_no_memory(error);
+    if (exchange->task && exchange->task->kind == TARIMG_TASK_CALL && tarimg_has_sent(transfer) &&
+        error->delivery != TARASH_IMAGE_DELIVERY_REJECTED)
+        exchange->task->job->may_be_paid = 1;
     tarimg_clean_text(error->message);
     tarimg_clean_text(error->provider_code);
     tarimg_redact_text(exchange->link->secrets, error->message);
@@ -13350,7 +13358,7 @@ static void tarimg_attempt_init(tarimg_job *job) {
     job->raw.size = job->metadata.size = 0;
     job->raw_count = 0;
     job->provider_request_id = NULL;
-    job->http_status = job->told_refusal = 0;
+    job->http_status = job->told_refusal = job->may_be_paid = 0;
     job->created = 0;
     memset(&job->usage, 0, sizeof job->usage);
     tarimg_arm_deadline(job);
@@ -13488,6 +13496,16 @@ static void tarimg_error_token(tarimg_job *job, tarash_image_error *error) {
 
 /* ---- attempts: their end */
 
+/* Whatever went wrong last: what was sent before may be billed. */
+static tarash_image_delivery tarimg_honest_delivery(const tarimg_job *job, tarash_image_delivery delivery) {
+    const tarimg_task *task;
+    if (delivery != TARASH_IMAGE_DELIVERY_NOT_SENT) return delivery;
+    for (task = job->tasks; task; task = task->next) {
+        if (task->is_accepted) return TARASH_IMAGE_DELIVERY_ACCEPTED;
+    }
+    return job->may_be_paid ? TARASH_IMAGE_DELIVERY_UNKNOWN : delivery;
+}
+
 static void tarimg_record_attempt(tarimg_job *job, const tarash_image_error *error) {
     const tarimg_link *link = &job->links[job->current];
     tarimg_arena *arena = &job->storage->arena;
@@ -13501,7 +13519,7 @@ static void tarimg_record_attempt(tarimg_job *job, const tarash_image_error *err
     attempt->request_id = tarimg_is_set(request_id) ? tarimg_copy(arena, request_id) : NULL;
     attempt->result = error ? error->result : TARASH_IMAGE_OK;
     attempt->http_status = error ? error->http_status : job->http_status;
-    attempt->delivery = error ? error->delivery : TARASH_IMAGE_DELIVERY_ACCEPTED;
+    attempt->delivery = error ? tarimg_honest_delivery(job, error->delivery) : TARASH_IMAGE_DELIVERY_ACCEPTED;
     attempt->retries = job->attempt_retries;
     attempt->started_at = job->attempt_wall;
     attempt->elapsed_ms = tarimg_now(job->client) - job->attempt_started;
@@ -13858,6 +13876,8 @@ static void tarimg_fill_response(tarimg_job *job, const tarash_image_error *erro
         response->status = TARASH_IMAGE_STATUS_FAILED;
         response->successful_attempt = response->fallback_triggered = 0;
     }
+    if (response->error.result != TARASH_IMAGE_OK)
+        response->error.delivery = tarimg_honest_delivery(job, response->error.delivery);
     response->storage = job->storage;
     job->storage = NULL;
 }
