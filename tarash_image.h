@@ -59,7 +59,8 @@
      TARASH_IMAGE_NO_OPENAI, TARASH_IMAGE_NO_OPENAI_COMPATIBLE, TARASH_IMAGE_NO_INDOXROUTER,
      TARASH_IMAGE_NO_ATOMA, TARASH_IMAGE_NO_XAI, TARASH_IMAGE_NO_AZURE_OPENAI, TARASH_IMAGE_NO_TOGETHER,
      TARASH_IMAGE_NO_OPENROUTER, TARASH_IMAGE_NO_GOOGLE, TARASH_IMAGE_NO_AUTOMATIC1111, TARASH_IMAGE_NO_STABILITY,
-     TARASH_IMAGE_NO_BEDROCK, TARASH_IMAGE_NO_REPLICATE, TARASH_IMAGE_NO_LUMA, TARASH_IMAGE_NO_MOCK
+     TARASH_IMAGE_NO_BEDROCK, TARASH_IMAGE_NO_REPLICATE, TARASH_IMAGE_NO_LUMA, TARASH_IMAGE_NO_FAL,
+     TARASH_IMAGE_NO_HUGGINGFACE, TARASH_IMAGE_NO_MOCK
                                     the provider stays known by name, and using it is UNSUPPORTED
 
    PROVIDERS
@@ -79,6 +80,8 @@
      bedrock             AWS_BEARER_TOKEN_BEDROCK    Amazon Bedrock, by region     1 or 2     yes
      replicate           REPLICATE_API_TOKEN         https://api.replicate.com/v1  by model   by model
      luma                LUMAAI_API_KEY              https://api.lumalabs.ai/dream-machine/v1  1 to 9 URLs  -
+     fal                 FAL_KEY                     https://queue.fal.run         by model   by model
+     huggingface         HF_TOKEN                    https://router.huggingface.co 1          -
      mock                none                        none                          any        yes
 
      openai also reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID; indoxrouter also INDOXHUB_API_KEY;
@@ -96,6 +99,9 @@
      AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL_BEDROCK_RUNTIME, AWS_ENDPOINT_URL.
      luma also reads LUMA_API_KEY and LUMAAI_BASE_URL, and takes input images of the roles reference, style and asset
      (pictures of one character). replicate's models are "owner/name" (official ones), "owner/name:version", or a version.
+     fal also reads FAL_API_KEY, and FAL_KEY_ID with FAL_KEY_SECRET; huggingface HUGGING_FACE_HUB_TOKEN and HF_API_TOKEN.
+     Each model of fal is an endpoint with fields of its own; images and masks turn the name of a model into that of
+     its edits ("fal-ai/flux-2" into "fal-ai/flux-2/edit"), and without a model a mask asks for fal-ai/flux-pro/v1/fill.
 
      What provider_config (a JSON object) may hold:
        openai              "organization", "project": the headers of those names
@@ -125,6 +131,9 @@
                            "webhook_events_filter"; extra_params go into "input", to the model
        luma                "operation": "generate", "edit" (of the image), or "reframe" (to aspect_ratio);
                            "weight": 0 to 1, of each input image; "callback_url"
+       fal                 "operation": which takes a model of its own where none is given; "direct": true asks fal.run,
+                           without the queue; "sync_mode": true has the images within the answer; "priority": "low"
+       huggingface         "provider": "hf-inference" (default), or "fal-ai" or "together", with the model's name there
      A key of it that the provider doesn't know becomes a warning.
 
    ADAPTING A REQUEST
@@ -8888,6 +8897,602 @@ static tarash_image_result tarimg_luma_read(tarash_image_exchange *exchange) {
 static const tarimg_adapter tarimg_luma_adapter = {
     tarimg_luma_build, tarimg_luma_read, NULL, NULL, 1, 1, tarimg_luma_error, NULL, NULL, 0, NULL};
 
+/* >>provider fal
+   A queue with status, result and cancel at queue.fal.run, or one call at fal.run. Every model is an endpoint with
+   fields of its own, so the mappings write them; what a model does with images is often another endpoint.
+   https://fal.ai/docs/model-apis/model-endpoints/queue, https://fal.ai/docs/documentation/model-apis/errors, and the
+   endpoints' types in npm @fal-ai/client 1.10.1 */
+
+#define TARIMG_FAL_BASE_URL "https://queue.fal.run"
+#define TARIMG_FAL_FILL     "fal-ai/flux-pro/v1/fill" /* edits with a mask, where no model is given */
+
+/* The endpoint that a model's name stands for: without images, with one, with several, with a mask. NULL: the name
+   itself, and for several images what one has. */
+static const struct {
+    const char *model, *plain, *image, *images, *masked;
+} tarimg_fal_endpoints[] = {
+    {"fal-ai/flux-2", NULL, "fal-ai/flux-2/edit", NULL, NULL},
+    {"fal-ai/flux-2/turbo", NULL, "fal-ai/flux-2/turbo/edit", NULL, NULL},
+    {"fal-ai/flux-2/flash", NULL, "fal-ai/flux-2/flash/edit", NULL, NULL},
+    {"fal-ai/flux-2/klein/4b/base", NULL, "fal-ai/flux-2/klein/4b/base/edit", NULL, NULL},
+    {"fal-ai/flux-2/klein/9b", NULL, "fal-ai/flux-2/klein/9b/edit", NULL, NULL},
+    {"fal-ai/flux-2/klein/9b/base", NULL, "fal-ai/flux-2/klein/9b/base/edit", NULL, NULL},
+    {"fal-ai/flux-2-pro", NULL, "fal-ai/flux-2-pro/edit", NULL, NULL},
+    {"fal-ai/flux-2-max", NULL, "fal-ai/flux-2-max/edit", NULL, NULL},
+    {"fal-ai/flux-2-flex", NULL, "fal-ai/flux-2-flex/edit", NULL, NULL},
+    {"fal-ai/flux/dev", NULL, "fal-ai/flux/dev/image-to-image", NULL, NULL},
+    {"fal-ai/flux/krea", NULL, "fal-ai/flux/krea/image-to-image", NULL, NULL},
+    {"fal-ai/flux/srpo", NULL, "fal-ai/flux/srpo/image-to-image", NULL, NULL},
+    {"fal-ai/flux-1/dev", NULL, "fal-ai/flux-1/dev/image-to-image", NULL, NULL},
+    {"fal-ai/flux-1/krea", NULL, "fal-ai/flux-1/krea/image-to-image", NULL, NULL},
+    {"fal-ai/flux-1/srpo", NULL, "fal-ai/flux-1/srpo/image-to-image", NULL, NULL},
+    {"fal-ai/flux-pro/kontext", "fal-ai/flux-pro/kontext/text-to-image", NULL,
+     "fal-ai/flux-pro/kontext/multi", NULL},
+    {"fal-ai/flux-pro/kontext/max", "fal-ai/flux-pro/kontext/max/text-to-image", NULL,
+     "fal-ai/flux-pro/kontext/max/multi", NULL},
+    {"fal-ai/stable-diffusion-v3-medium", NULL, "fal-ai/stable-diffusion-v3-medium/image-to-image", NULL,
+     NULL},
+    {"fal-ai/fast-sdxl", NULL, "fal-ai/fast-sdxl/image-to-image", NULL, "fal-ai/fast-sdxl/inpainting"},
+    {"fal-ai/recraft/v3/text-to-image", NULL, "fal-ai/recraft/v3/image-to-image", NULL, NULL},
+    {"fal-ai/nano-banana", NULL, "fal-ai/nano-banana/edit", NULL, NULL},
+    {"fal-ai/nano-banana-pro", NULL, "fal-ai/nano-banana-pro/edit", NULL, NULL},
+    {"fal-ai/nano-banana-2", NULL, "fal-ai/nano-banana-2/edit", NULL, NULL},
+    {"fal-ai/gemini-25-flash-image", NULL, "fal-ai/gemini-25-flash-image/edit", NULL, NULL},
+    {"fal-ai/gemini-3-pro-image-preview", NULL, "fal-ai/gemini-3-pro-image-preview/edit", NULL, NULL},
+    {"fal-ai/gemini-3.1-flash-image-preview", NULL, "fal-ai/gemini-3.1-flash-image-preview/edit", NULL, NULL},
+    {"fal-ai/gpt-image-1/text-to-image", NULL, "fal-ai/gpt-image-1/edit-image", NULL, NULL},
+    {"fal-ai/gpt-image-1-mini", NULL, "fal-ai/gpt-image-1-mini/edit", NULL, NULL},
+    {"fal-ai/gpt-image-1.5", NULL, "fal-ai/gpt-image-1.5/edit", NULL, "fal-ai/gpt-image-1.5/edit"},
+    {"fal-ai/gpt-image-2", NULL, "fal-ai/gpt-image-2/edit", NULL, "fal-ai/gpt-image-2/edit"},
+    {"fal-ai/bytedance/seedream/v4/text-to-image", NULL, "fal-ai/bytedance/seedream/v4/edit", NULL, NULL},
+    {"fal-ai/bytedance/seedream/v4.5/text-to-image", NULL, "fal-ai/bytedance/seedream/v4.5/edit", NULL, NULL},
+    {"fal-ai/bytedance/seedream/v5/lite/text-to-image", NULL, "fal-ai/bytedance/seedream/v5/lite/edit", NULL,
+     NULL},
+    {"fal-ai/ideogram/v2", NULL, "fal-ai/ideogram/v2/remix", NULL, "fal-ai/ideogram/v2/edit"},
+    {"fal-ai/ideogram/v2/turbo", NULL, "fal-ai/ideogram/v2/turbo/remix", NULL,
+     "fal-ai/ideogram/v2/turbo/edit"},
+    {"fal-ai/ideogram/v2a", NULL, "fal-ai/ideogram/v2a/remix", NULL, NULL},
+    {"fal-ai/ideogram/v2a/turbo", NULL, "fal-ai/ideogram/v2a/turbo/remix", NULL, NULL},
+    {"fal-ai/ideogram/v3", NULL, "fal-ai/ideogram/v3/remix", NULL, "fal-ai/ideogram/v3/edit"},
+    {"fal-ai/qwen-image", NULL, "fal-ai/qwen-image/image-to-image", NULL, NULL},
+    {"fal-ai/qwen-image-edit", NULL, NULL, NULL, "fal-ai/qwen-image-edit/inpaint"},
+    {"fal-ai/qwen-image-2/text-to-image", NULL, "fal-ai/qwen-image-2/edit", NULL, NULL},
+    {"fal-ai/qwen-image-2/pro/text-to-image", NULL, "fal-ai/qwen-image-2/pro/edit", NULL, NULL},
+    {"fal-ai/qwen-image-max/text-to-image", NULL, "fal-ai/qwen-image-max/edit", NULL, NULL},
+    {"fal-ai/z-image/turbo", NULL, "fal-ai/z-image/turbo/image-to-image", NULL,
+     "fal-ai/z-image/turbo/inpaint"},
+    {"xai/grok-imagine-image", NULL, "xai/grok-imagine-image/edit", NULL, NULL},
+    {"fal-ai/wan/v2.7/text-to-image", NULL, "fal-ai/wan/v2.7/edit", NULL, NULL},
+    {"fal-ai/wan/v2.7/pro/text-to-image", NULL, "fal-ai/wan/v2.7/pro/edit", NULL, NULL},
+    {"fal-ai/luma-photon", NULL, "fal-ai/luma-photon/modify", NULL, NULL},
+    {"fal-ai/luma-photon/flash", NULL, "fal-ai/luma-photon/flash/modify", NULL, NULL},
+    {"fal-ai/hidream-i1-full", NULL, "fal-ai/hidream-i1-full/image-to-image", NULL, NULL},
+    {"fal-ai/hunyuan-image/v3/instruct/text-to-image", NULL, "fal-ai/hunyuan-image/v3/instruct/edit", NULL,
+     NULL},
+    {"fal-ai/kling-image/o3/text-to-image", NULL, "fal-ai/kling-image/o3/image-to-image", NULL, NULL},
+    {"fal-ai/kling-image/v3/text-to-image", NULL, "fal-ai/kling-image/v3/image-to-image", NULL, NULL},
+    {"fal-ai/minimax/image-01", NULL, "fal-ai/minimax/image-01/subject-reference", NULL, NULL},
+};
+
+#define TARIMG_FAL_ENDPOINT_COUNT (sizeof tarimg_fal_endpoints / sizeof tarimg_fal_endpoints[0])
+
+static const char *tarimg_fal_endpoint(const char *model, size_t image_count, int has_mask) {
+    const char *chosen = NULL;
+    size_t i = 0;
+    while (i < TARIMG_FAL_ENDPOINT_COUNT && !tarimg_equal(tarimg_fal_endpoints[i].model, model)) i++;
+    if (i == TARIMG_FAL_ENDPOINT_COUNT) return model;
+    if (has_mask)
+        chosen = tarimg_fal_endpoints[i].masked;
+    else if (image_count == 0)
+        chosen = tarimg_fal_endpoints[i].plain;
+    else if (image_count > 1)
+        chosen = tarimg_fal_endpoints[i].images;
+    if (!chosen && image_count) chosen = tarimg_fal_endpoints[i].image;
+    return chosen ? chosen : model;
+}
+
+static const char *tarimg_fal_model(const tarimg_link *link) {
+    int is_given = link->config.model != NULL;
+    int is_edit = !link->operation || tarimg_equal(link->operation->operation, "edit");
+    if (!is_given && is_edit && link->has_mask) return TARIMG_FAL_FILL;
+    return tarimg_fal_endpoint(!is_given && link->operation ? link->operation->call : link->model,
+                               link->input_count, link->has_mask);
+}
+
+/* ---- fal: requests */
+
+static int tarimg_fal_is_on(const tarimg_link *link, const char *option) {
+    const tarimg_value *value = tarimg_at(link->options, option);
+    return value && value->kind == TARIMG_TRUE;
+}
+
+/* The part of a model's name that its jobs live under: owner/alias, with the namespace that may stand before it. */
+static const char *tarimg_fal_application(tarimg_arena *arena, const char *model) {
+    int parts = tarimg_begins(model, "workflows/") || tarimg_begins(model, "comfy/") ? 3 : 2;
+    const char *end = model;
+    while (*end && (*end != '/' || --parts > 0)) end++;
+    return tarimg_encode_path(arena, tarimg_copy_bytes(arena, model, (size_t)(end - model)), "/");
+}
+
+static const char *tarimg_fal_job_path(tarash_image_exchange *exchange, const char *tail) {
+    const char *application = tarimg_fal_application(&exchange->arena, exchange->link->model);
+    return application ? tarimg_format(&exchange->arena, "%s/requests/%s%s", application,
+                                       exchange->job_id ? exchange->job_id : "", tail)
+                       : NULL;
+}
+
+/* How many times 1024 pixels a word like "2K" stands for. */
+static double tarimg_fal_edge(const char *word) {
+    return *word == '0' ? 0.5 : (double)(*word - '0');
+}
+
+/* Where a ratio takes a size's place, the size still says how fine the image is to be. */
+static const char *tarimg_fal_resolution(const tarimg_link *link) {
+    const tarimg_mapped *quality = tarimg_find_mapped(link, TARASH_IMAGE_FIELD_QUALITY);
+    const char *list = link->caps->qualities, *item, *best = NULL;
+    double longest = link->width > link->height ? link->width : link->height, nearest = 0;
+    size_t size, best_size = 0;
+    if (!quality || !tarimg_equal(quality->target, "resolution") || !link->width || link->request.quality)
+        return NULL;
+    while (tarimg_next_item(&list, &item, &size)) {
+        double distance =
+            tarimg_is_digit(*item) ? tarimg_ratio_distance(longest, 1024 * tarimg_fal_edge(item)) : 0;
+        if (!tarimg_is_digit(*item) || (best && distance >= nearest)) continue;
+        best = item;
+        best_size = size;
+        nearest = distance;
+    }
+    return best ? tarimg_copy_bytes(link->arena, best, best_size) : NULL;
+}
+
+static void tarimg_fal_build_sync(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    if (!tarimg_fal_is_on(link, "sync_mode")) return;
+    tarimg_set_true(&exchange->arena, tarimg_body_object(exchange), "sync_mode");
+    if (link->request.output == TARASH_IMAGE_OUTPUT_URL)
+        tarimg_warn(link, "output", "url", "bytes", "sync_mode answers with the bytes");
+}
+
+static tarash_image_result tarimg_fal_build_submit(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    const char *path = tarimg_encode_path(&exchange->arena, link->model, "/");
+    const char *priority = tarimg_option(link, "priority");
+    int is_direct = tarimg_fal_is_on(link, "direct");
+    if (path && is_direct && tarimg_equal(link->base_url, TARIMG_FAL_BASE_URL))
+        path = tarimg_format(&exchange->arena, "https://fal.run/%s", path);
+    tarimg_send(exchange, "POST", path);
+    if (!is_direct)
+        tarimg_add_header(&exchange->arena, &exchange->headers, "X-Fal-Queue-Priority",
+                          priority ? priority : "normal");
+    (void)tarimg_body_object(exchange);
+    tarimg_body_set(exchange, "resolution", tarimg_fal_resolution(link));
+    tarimg_fal_build_sync(exchange);
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_fal_build(tarash_image_exchange *exchange) {
+    exchange->image_paths = "images[].file_data,?images[].url,image.file_data,?image.url";
+    exchange->holds_images = 1; /* which of them are flagged stands behind them */
+    switch (exchange->phase) {
+    case TARASH_IMAGE_PHASE_POLL:
+        tarimg_send(exchange, "GET", tarimg_fal_job_path(exchange, "/status?logs=1"));
+        return TARASH_IMAGE_OK;
+    case TARASH_IMAGE_PHASE_FETCH:
+        tarimg_send(exchange, "GET", tarimg_fal_job_path(exchange, ""));
+        return TARASH_IMAGE_OK;
+    case TARASH_IMAGE_PHASE_CANCEL:
+        tarimg_send(exchange, "PUT", tarimg_fal_job_path(exchange, "/cancel"));
+        return TARASH_IMAGE_OK;
+    case TARASH_IMAGE_PHASE_SUBMIT: break;
+    }
+    return tarimg_fal_build_submit(exchange);
+}
+
+/* ---- fal: jobs */
+
+static void tarimg_fal_progress(tarash_image_exchange *exchange, tarash_image_status status, int percent,
+                                int position, const char *message) {
+    exchange->has_progress = 1;
+    exchange->progress = status;
+    exchange->percent = percent;
+    exchange->queue_position = position;
+    exchange->progress_message = tarimg_copy(&exchange->arena, message);
+}
+
+static void tarimg_fal_next(tarash_image_exchange *exchange, tarash_image_phase phase) {
+    exchange->has_next = 1;
+    exchange->next_phase = phase;
+}
+
+/* The address that the reply gives, where it is at the origin that is asked; else the one that it would be there. */
+static const char *tarimg_fal_job_url(tarash_image_exchange *exchange, const char *name, const char *tail) {
+    const char *base_url = exchange->link->base_url, *given = tarimg_text_at(exchange->document, name), *path;
+    if (given && tarimg_same_origin(given, base_url)) return tarimg_copy(&exchange->arena, given);
+    path = tarimg_fal_job_path(exchange, tail);
+    return path ? tarimg_join_url(&exchange->arena, base_url, path) : NULL;
+}
+
+static tarash_image_result tarimg_fal_take_job_id(tarash_image_exchange *exchange) {
+    const char *id = tarimg_text_at(exchange->document, "request_id");
+    if (!tarimg_is_path_part(id))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
+                           "the answer holds neither images nor the id of a request");
+    exchange->job_id = tarimg_copy(&exchange->arena, id);
+    return TARASH_IMAGE_OK;
+}
+
+static int tarimg_fal_position(const tarimg_value *document) {
+    int64_t position = -1;
+    if (!tarimg_integer_at(document, "queue_position", &position)) return -1;
+    return position < 0 || position > INT_MAX ? -1 : (int)position;
+}
+
+static tarash_image_result tarimg_fal_accept(tarash_image_exchange *exchange) {
+    tarash_image_result result = tarimg_fal_take_job_id(exchange);
+    const char *status_url;
+    if (result != TARASH_IMAGE_OK) return result;
+    status_url = tarimg_fal_job_url(exchange, "status_url", "/status");
+    if (status_url)
+        exchange->poll_url =
+            tarimg_format(&exchange->arena, "%s%clogs=1", status_url, strchr(status_url, '?') ? '&' : '?');
+    exchange->fetch_url = tarimg_fal_job_url(exchange, "response_url", "");
+    exchange->cancel_url = tarimg_fal_job_url(exchange, "cancel_url", "/cancel");
+    tarimg_fal_progress(exchange, TARASH_IMAGE_STATUS_QUEUED, -1, tarimg_fal_position(exchange->document),
+                        NULL);
+    tarimg_fal_next(exchange, TARASH_IMAGE_PHASE_POLL);
+    return TARASH_IMAGE_OK;
+}
+
+/* The platform's and the models' own words; others are classified by status. */
+static const struct {
+    const char *code;
+    tarash_image_result result;
+} tarimg_fal_codes[] = {{"content_policy_violation", TARASH_IMAGE_ERROR_CONTENT_MODERATION},
+                        {"no_media_generated", TARASH_IMAGE_ERROR_GENERATION_FAILED},
+                        {"generation_timeout", TARASH_IMAGE_ERROR_TIMEOUT},
+                        {"request_timeout", TARASH_IMAGE_ERROR_TIMEOUT},
+                        {"startup_timeout", TARASH_IMAGE_ERROR_TIMEOUT},
+                        {"client_cancelled", TARASH_IMAGE_ERROR_GENERATION_FAILED},
+                        {"client_disconnected", TARASH_IMAGE_ERROR_GENERATION_FAILED}};
+
+static tarash_image_result tarimg_fal_result_of_code(const char *code, tarash_image_result otherwise) {
+    size_t i;
+    for (i = 0; i < sizeof tarimg_fal_codes / sizeof tarimg_fal_codes[0]; i++) {
+        if (tarimg_equal(tarimg_fal_codes[i].code, code)) return tarimg_fal_codes[i].result;
+    }
+    return otherwise;
+}
+
+/* COMPLETED says only that the platform is done with it; `error` that it failed there. */
+static tarash_image_result tarimg_fal_read_completed(tarash_image_exchange *exchange) {
+    const tarimg_value *error = tarimg_at(exchange->document, "error");
+    const char *code = tarimg_text_at(exchange->document, "error_type"),
+               *message = tarimg_error_message(&exchange->arena, exchange->document);
+    if (!tarimg_is_set(code) && (!error || error->kind == TARIMG_NULL)) {
+        tarimg_fal_next(exchange, TARASH_IMAGE_PHASE_FETCH);
+        return TARASH_IMAGE_OK;
+    }
+    if (tarimg_is_moderation(0, exchange->document, code, message))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, code, message);
+    return tarimg_fail(exchange, tarimg_fal_result_of_code(code, TARASH_IMAGE_ERROR_GENERATION_FAILED), code,
+                       message ? message : "the request failed, and the answer says no more");
+}
+
+static const char *tarimg_fal_last_log(const tarimg_value *document) {
+    const tarimg_value *logs = tarimg_at(document, "logs");
+    return logs && logs->kind == TARIMG_ARRAY && logs->last ? tarimg_text_at(logs->last, "message") : NULL;
+}
+
+/* The last "42%" of a line, as progress bars write it; -1 if there is none. */
+static int tarimg_fal_percent(const char *line) {
+    const char *mark = line ? strrchr(line, '%') : NULL, *start = mark;
+    int percent = 0;
+    while (start && start > line && mark - start < 3 && tarimg_is_digit(start[-1])) start--;
+    if (start == mark) return -1;
+    for (; start < mark; start++) percent = percent * 10 + (*start - '0');
+    return percent > 100 ? -1 : percent;
+}
+
+static tarash_image_result tarimg_fal_read_status(tarash_image_exchange *exchange) {
+    const char *status = tarimg_text_at(exchange->document, "status");
+    const char *line = tarimg_fal_last_log(exchange->document);
+    if (!tarimg_is_set(status))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
+                           "the answer tells no status of the request");
+    if (tarimg_equal(status, "COMPLETED")) return tarimg_fal_read_completed(exchange);
+    if (tarimg_equal(status, "IN_QUEUE"))
+        tarimg_fal_progress(exchange, TARASH_IMAGE_STATUS_QUEUED, -1, tarimg_fal_position(exchange->document),
+                            line);
+    else
+        tarimg_fal_progress(exchange, TARASH_IMAGE_STATUS_PROCESSING, tarimg_fal_percent(line), -1, line);
+    tarimg_fal_next(exchange, TARASH_IMAGE_PHASE_POLL);
+    return TARASH_IMAGE_OK;
+}
+
+/* ---- fal: results */
+
+/* A flagged image has been blacked out, unless the user has switched the checker off. */
+static int tarimg_fal_is_flagged(const tarash_image_exchange *exchange, size_t index) {
+    const tarimg_value *flags = tarimg_at(exchange->document, "has_nsfw_concepts"), *flag;
+    if (!flags) flags = tarimg_at(exchange->document, "nsfw_content_detected");
+    flag = tarimg_element(flags, index);
+    if (!flag || flag->kind != TARIMG_TRUE) return 0;
+    return !tarimg_is_false_at(exchange->link->extra, "enable_safety_checker");
+}
+
+/* What became of the prompt, where that isn't what was sent. */
+static const char *tarimg_fal_revised_prompt(const tarash_image_exchange *exchange) {
+    const char *text = tarimg_text_at(exchange->document, "revised_prompt"),
+               *sent = exchange->link->request.prompt;
+    if (!tarimg_is_set(text)) text = tarimg_text_at(exchange->document, "prompt");
+    return sent && tarimg_is_set(text) && !tarimg_equal(text, sent) ? text : NULL;
+}
+
+static void tarimg_fal_add_image(tarash_image_exchange *exchange, const tarimg_value *item, size_t index) {
+    tarimg_found *found;
+    if (tarimg_fal_is_flagged(exchange, index)) {
+        exchange->refused_count++;
+        return;
+    }
+    found = tarimg_add_image(exchange, tarimg_at(item, "file_data"));
+    if (!found) found = tarimg_add_image(exchange, tarimg_at(item, "url"));
+    if (!found) return;
+    found->has_seed = tarimg_integer_at(exchange->document, "seed", &found->seed);
+    found->revised_prompt = tarimg_copy(&exchange->arena, tarimg_fal_revised_prompt(exchange));
+}
+
+static tarash_image_result tarimg_fal_read_output(tarash_image_exchange *exchange) {
+    const tarimg_value *list = tarimg_at(exchange->document, "images"), *item;
+    size_t index = 0;
+    tarimg_read_metadata(exchange, "images,image,seed");
+    for (item = list && list->kind == TARIMG_ARRAY ? list->first : NULL; item; item = item->next)
+        tarimg_fal_add_image(exchange, item, index++);
+    /* Tools that make one image name it so; some models give both, for the same image. */
+    if (index == 0) tarimg_fal_add_image(exchange, tarimg_at(exchange->document, "image"), 0);
+    if (exchange->found) return TARASH_IMAGE_OK;
+    if (exchange->refused_count)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, "has_nsfw_concepts",
+                           TARIMG_BLOCKED);
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, NULL, "the answer holds no image");
+}
+
+static tarash_image_result tarimg_fal_read(tarash_image_exchange *exchange) {
+    if (exchange->phase == TARASH_IMAGE_PHASE_POLL) return tarimg_fal_read_status(exchange);
+    if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT && !tarimg_at(exchange->document, "images") &&
+        !tarimg_at(exchange->document, "image"))
+        return tarimg_fal_accept(exchange);
+    return tarimg_fal_read_output(exchange);
+}
+
+/* ---- fal: errors */
+
+/* The gravest word: a refusal among others, else the first of the list, else the platform's own. */
+static const char *tarimg_fal_error_code(const tarash_image_exchange *exchange) {
+    const tarimg_value *detail = tarimg_at(exchange->document, "detail"), *entry;
+    const char *code = NULL, *type;
+    for (entry = detail && detail->kind == TARIMG_ARRAY ? detail->first : NULL; entry; entry = entry->next) {
+        type = tarimg_text_at(entry, "type");
+        if (!code || tarimg_equal(type, "content_policy_violation")) code = type;
+    }
+    if (!code) code = tarimg_text_at(exchange->document, "error_type");
+    return code ? code : tarimg_reply_header(exchange, "x-fal-error-type");
+}
+
+/* The provider's own word on another try: -1 no, 1 yes, 0 none. */
+static int tarimg_fal_advice(const tarash_image_exchange *exchange) {
+    const char *retryable = tarimg_reply_header(exchange, "x-fal-retryable"),
+               *needs = tarimg_reply_header(exchange, "x-fal-needs-retry");
+    /* The limit that the user set on the wait has passed. */
+    if (exchange->status == 504 && tarimg_reply_header(exchange, "x-fal-request-timeout-type")) return -1;
+    /* What a result's address answers doesn't change; a model's error there is the end of the request. */
+    if (exchange->phase == TARASH_IMAGE_PHASE_FETCH)
+        return tarimg_at(exchange->document, "detail[0]") ? -1 : 0;
+    if (exchange->phase != TARASH_IMAGE_PHASE_SUBMIT) return 0;
+    if (tarimg_equal(needs, "1")) return 1;
+    if (!retryable) return 0;
+    return tarimg_equal_nocase(retryable, "true") ? 1 : tarimg_equal_nocase(retryable, "false") ? -1 : 0;
+}
+
+static void tarimg_fal_read_error(tarash_image_exchange *exchange) {
+    tarash_image_error *error = &exchange->error;
+    const char *code = tarimg_fal_error_code(exchange);
+    if (code) tarimg_copy_fixed(error->provider_code, sizeof error->provider_code, code);
+    error->result = tarimg_fal_result_of_code(code, error->result);
+    exchange->advice = tarimg_fal_advice(exchange);
+    if (exchange->status == 403 && tarimg_contains_nocase(error->message, "exhausted balance"))
+        error->result = TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
+    if (exchange->phase == TARASH_IMAGE_PHASE_FETCH && exchange->status >= 500 && exchange->advice < 0 &&
+        error->result == TARASH_IMAGE_ERROR_HTTP)
+        error->result = TARASH_IMAGE_ERROR_GENERATION_FAILED;
+}
+
+static const tarimg_adapter tarimg_fal_adapter = {tarimg_fal_build,      tarimg_fal_read,  NULL, NULL, 1,   1,
+                                                  tarimg_fal_read_error, tarimg_fal_model, NULL, 1,    NULL};
+
+/* >>provider huggingface
+   A router: its own inference answers with the bytes of the image, and behind it other providers speak their own
+   dialects (provider_config.provider). https://huggingface.co/docs/inference-providers and npm @huggingface/inference
+   4.13.30 */
+
+#define TARIMG_HF_SUBDOMAIN "_subdomain=queue" /* of fal: what the router asks for is the queue */
+
+static void tarimg_hf_put_size(tarash_image_exchange *exchange, tarimg_value *place) {
+    int width, height;
+    const char *size = exchange->request.size;
+    if (!size || !tarimg_parse_size(size, strlen(size), &width, &height)) return;
+    tarimg_set_integer(&exchange->arena, place, "width", width);
+    tarimg_set_integer(&exchange->arena, place, "height", height);
+}
+
+/* An object at that name, if it holds anything. */
+static void tarimg_hf_put_object(tarash_image_exchange *exchange, tarimg_value *place, const char *name,
+                                 tarimg_value *object) {
+    if (object && object->first) tarimg_set(&exchange->arena, place, name, object);
+}
+
+static tarash_image_result tarimg_hf_build_inference(tarash_image_exchange *exchange) {
+    tarimg_arena *arena = &exchange->arena;
+    const tarash_image_request *request = &exchange->request;
+    tarimg_value *body = tarimg_body_object(exchange), *parameters = tarimg_value_new(arena, TARIMG_OBJECT);
+    const char *model = tarimg_encode_path(arena, exchange->link->model, "/");
+    tarimg_send(exchange, "POST", model ? tarimg_format(arena, "hf-inference/models/%s", model) : NULL);
+    exchange->accept =
+        request->output_format ? tarimg_format(arena, "image/%s", request->output_format) : "*/*";
+    if (exchange->link->input_count) {
+        tarimg_value *target = tarimg_value_new(arena, TARIMG_OBJECT);
+        tarimg_set(arena, body, "inputs", tarimg_input_value(exchange, TARIMG_INPUT_BASE64, 0));
+        tarimg_set_text(arena, parameters, "prompt", request->prompt);
+        if (target) tarimg_hf_put_size(exchange, target);
+        tarimg_hf_put_object(exchange, parameters, "target_size", target);
+    } else {
+        tarimg_set_text(arena, body, "inputs", request->prompt);
+        if (parameters) tarimg_hf_put_size(exchange, parameters);
+    }
+    tarimg_set_text(arena, parameters, "negative_prompt", request->negative_prompt);
+    if (request->has_seed) tarimg_set_integer(arena, parameters, "seed", request->seed);
+    tarimg_hf_put_object(exchange, body, "parameters", parameters);
+    exchange->image_paths = "data[].b64_json,?data[].url";
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_hf_read_inference(tarash_image_exchange *exchange) {
+    tarimg_found *found;
+    if (!exchange->is_raw_image) return tarimg_read_image_list(exchange);
+    found = tarimg_add_found(exchange);
+    if (!found) return TARASH_IMAGE_OK; /* the arena remembers */
+    found->is_payload = 1;
+    return TARASH_IMAGE_OK;
+}
+
+/* ---- huggingface: other providers' dialects */
+
+static void tarimg_hf_build_words(tarash_image_exchange *exchange) {
+    const tarash_image_request *request = &exchange->request;
+    tarimg_body_set(exchange, "prompt", request->prompt);
+    tarimg_body_set(exchange, "negative_prompt", request->negative_prompt);
+    tarimg_body_set(exchange, "output_format", request->output_format);
+    if (request->has_seed) tarimg_body_integer(exchange, "seed", request->seed);
+}
+
+static tarash_image_result tarimg_hf_build_together(tarash_image_exchange *exchange) {
+    const tarimg_link *link = exchange->link;
+    int is_kontext =
+        tarimg_contains_nocase(link->model, "kontext") && tarimg_contains_nocase(link->model, "flux.1");
+    tarimg_value *body = tarimg_body_object(exchange);
+    tarimg_send(exchange, "POST", "together/v1/images/generations");
+    tarimg_body_set(exchange, "model", link->model);
+    tarimg_hf_build_words(exchange);
+    if (body) tarimg_hf_put_size(exchange, body);
+    if (link->input_count)
+        (void)tarimg_put(&exchange->arena, body, is_kontext ? "image_url" : "reference_images[0]",
+                         tarimg_input_value(exchange, TARIMG_INPUT_URL, 0));
+    tarimg_body_set(exchange, "response_format", "base64");
+    exchange->image_paths = "data[].b64_json,?data[].url";
+    return TARASH_IMAGE_OK;
+}
+
+/* As the router's own client has it: image fields of either name, for fal's models take one or the other. */
+static tarash_image_result tarimg_hf_build_fal(tarash_image_exchange *exchange) {
+    tarimg_arena *arena = &exchange->arena;
+    const char *model = tarimg_encode_path(arena, exchange->link->model, "/");
+    tarimg_value *body = tarimg_body_object(exchange), *size = tarimg_value_new(arena, TARIMG_OBJECT);
+    exchange->image_paths = "images[].file_data,?images[].url,image.file_data,?image.url";
+    exchange->holds_images = 1;
+    if (exchange->phase == TARASH_IMAGE_PHASE_POLL || exchange->phase == TARASH_IMAGE_PHASE_FETCH) {
+        tarimg_send(exchange, "GET", "fal-ai"); /* below it the job's own address, which is known */
+        return TARASH_IMAGE_OK;
+    }
+    tarimg_send(exchange, "POST",
+                model ? tarimg_format(arena, "fal-ai/%s?" TARIMG_HF_SUBDOMAIN, model) : NULL);
+    tarimg_hf_build_words(exchange);
+    if (size) tarimg_hf_put_size(exchange, size);
+    tarimg_hf_put_object(exchange, body, "image_size", size);
+    if (!exchange->link->input_count) return TARASH_IMAGE_OK;
+    (void)tarimg_put(arena, body, "image_url", tarimg_input_value(exchange, TARIMG_INPUT_URL, 0));
+    (void)tarimg_put(arena, body, "image_urls[0]", tarimg_input_value(exchange, TARIMG_INPUT_URL, 0));
+    return TARASH_IMAGE_OK;
+}
+
+/* fal's own address of the job, without its origin: the router has it below /fal-ai. */
+static const char *tarimg_hf_job_url(tarash_image_exchange *exchange, const char *tail) {
+    const char *given = tarimg_text_at(exchange->document, "response_url"), *path;
+    tarimg_url url;
+    if (!given || !tarimg_split_url(given, &url)) return NULL;
+    path = tarimg_copy_bytes(&exchange->arena, url.rest, strcspn(url.rest, "?#"));
+    path = path ? tarimg_format(&exchange->arena, "fal-ai%s%s?" TARIMG_HF_SUBDOMAIN, path, tail) : NULL;
+    return path ? tarimg_join_url(&exchange->arena, exchange->link->base_url, path) : NULL;
+}
+
+static tarash_image_result tarimg_hf_read_fal(tarash_image_exchange *exchange) {
+    tarash_image_result result;
+    if (exchange->phase == TARASH_IMAGE_PHASE_POLL) return tarimg_fal_read_status(exchange);
+    if (exchange->phase == TARASH_IMAGE_PHASE_FETCH) return tarimg_fal_read_output(exchange);
+    if ((result = tarimg_fal_take_job_id(exchange)) != TARASH_IMAGE_OK) return result;
+    exchange->poll_url = tarimg_hf_job_url(exchange, "/status");
+    exchange->fetch_url = tarimg_hf_job_url(exchange, "");
+    if (!exchange->poll_url)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
+                           "the answer doesn't say where the result will be");
+    tarimg_fal_progress(exchange, TARASH_IMAGE_STATUS_QUEUED, -1, tarimg_fal_position(exchange->document),
+                        NULL);
+    tarimg_fal_next(exchange, TARASH_IMAGE_PHASE_POLL);
+    return TARASH_IMAGE_OK;
+}
+
+/* ---- huggingface: which of them */
+
+typedef struct tarimg_hf_dialect {
+    const char *name; /* as in provider_config.provider; the first is the default */
+    tarash_image_result (*build_fn)(tarash_image_exchange *exchange);
+    tarash_image_result (*read_fn)(tarash_image_exchange *exchange);
+    void (*error_fn)(tarash_image_exchange *exchange);
+} tarimg_hf_dialect;
+
+/* A model that is being loaded says how long that will take, in seconds. */
+static void tarimg_hf_read_inference_error(tarash_image_exchange *exchange) {
+    int64_t seconds = 0;
+    if (!tarimg_integer_at(exchange->document, "estimated_time", &seconds) || seconds < 0) return;
+    if (seconds > INT_MAX) seconds = INT_MAX;
+    if (!exchange->error.retry_after_ms) exchange->error.retry_after_ms = (seconds + 1) * 1000;
+}
+
+static const tarimg_hf_dialect tarimg_hf_dialects[] = {
+    {"hf-inference", tarimg_hf_build_inference, tarimg_hf_read_inference, tarimg_hf_read_inference_error},
+    {"fal-ai", tarimg_hf_build_fal, tarimg_hf_read_fal, tarimg_fal_read_error},
+    {"together", tarimg_hf_build_together, tarimg_read_image_list, NULL},
+};
+
+/* NULL: the router's dialect for that one isn't spoken here. */
+static const tarimg_hf_dialect *tarimg_hf_dialect_of(const tarimg_link *link) {
+    const char *name = tarimg_option(link, "provider");
+    size_t i;
+    if (!name) return &tarimg_hf_dialects[0];
+    for (i = 0; i < sizeof tarimg_hf_dialects / sizeof tarimg_hf_dialects[0]; i++) {
+        if (tarimg_equal(tarimg_hf_dialects[i].name, name)) return &tarimg_hf_dialects[i];
+    }
+    return NULL;
+}
+
+static tarash_image_result tarimg_hf_build(tarash_image_exchange *exchange) {
+    const tarimg_hf_dialect *dialect = tarimg_hf_dialect_of(exchange->link);
+    if (dialect) return dialect->build_fn(exchange);
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
+                       "provider_config.provider: hf-inference, fal-ai and together are spoken");
+}
+
+static tarash_image_result tarimg_hf_read(tarash_image_exchange *exchange) {
+    const tarimg_hf_dialect *dialect = tarimg_hf_dialect_of(exchange->link);
+    return (dialect ? dialect : &tarimg_hf_dialects[0])->read_fn(exchange);
+}
+
+static void tarimg_hf_read_error(tarash_image_exchange *exchange) {
+    const tarimg_hf_dialect *dialect = tarimg_hf_dialect_of(exchange->link);
+    if (dialect && dialect->error_fn) dialect->error_fn(exchange);
+}
+
+static const tarimg_adapter tarimg_hf_adapter = {tarimg_hf_build,      tarimg_hf_read, NULL, NULL, 1,   0,
+                                                 tarimg_hf_read_error, NULL,           NULL, 0,    NULL};
+
 /* >>provider custom
    A provider that the user registered: its functions, behind the same interface. */
 
@@ -9528,6 +10133,387 @@ static const tarash_image_capabilities tarimg_caps_bedrock_sd3 =
 #define TARIMG_BEDROCK_MODEL(id, caps)                                                                       \
     {"bedrock", "stability." id, "current", &caps}, {"bedrock", "us.stability." id, "current", &caps}
 
+#define TARIMG_FAL_FLUX_RATIOS   "21:9,16:9,4:3,3:2,1:1,2:3,3:4,9:16,9:21"
+#define TARIMG_FAL_GOOGLE_RATIOS "21:9,16:9,3:2,4:3,5:4,1:1,4:5,3:4,2:3,9:16"
+static const tarash_image_capabilities tarimg_caps_fal_flux = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_image = {
+    TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_redux = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_ultra = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |
+        TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_kontext = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |
+        TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_FAL_FLUX_RATIOS, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_kontext_multi = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |
+        TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 4, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_FAL_FLUX_RATIOS, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_kontext_text = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_FAL_FLUX_RATIOS, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_kontext_dev = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |
+        TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "auto,1:1,16:9,21:9,3:2,2:3,4:5,5:4,3:4,4:3,9:16,9:21", NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_fill = {
+    TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_WHITE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_2 = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 2048, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 512, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_2_edit = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 4, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 2048, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 512, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_2_klein = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 2048, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 512, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_2_pro = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT_FORMAT |
+        TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 512, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_2_pro_edit = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 8, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 512, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_2_outpaint = {
+    TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_flux_3 = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_sd_35 = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_sdxl = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_sdxl_image = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT |
+        TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_sdxl_inpaint = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_WHITE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_recraft = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_recraft_image = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_OUTPUT,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_recraft_4 = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_banana = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_FAL_GOOGLE_RATIOS, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_banana_edit = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |
+        TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 10, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "auto," TARIMG_FAL_GOOGLE_RATIOS, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_banana_pro = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "auto," TARIMG_FAL_GOOGLE_RATIOS, "1K,2K,4K", NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_banana_pro_edit = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT |
+        TARASH_IMAGE_FIELD_OUTPUT,
+    4, 14, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "auto," TARIMG_FAL_GOOGLE_RATIOS, "1K,2K,4K", NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_banana_2 = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "auto," TARIMG_FAL_GOOGLE_RATIOS ",4:1,1:4,8:1,1:8", "0.5K,1K,2K,4K", NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_banana_2_edit = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT |
+        TARASH_IMAGE_FIELD_OUTPUT,
+    4, 14, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "auto," TARIMG_FAL_GOOGLE_RATIOS ",4:1,1:4,8:1,1:8", "0.5K,1K,2K,4K", NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_imagen_4 = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "1:1,16:9,9:16,4:3,3:4", "1K,2K", NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_gpt_image = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_BACKGROUND | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "1024x1024,1536x1024,1024x1536", 0, 0, 0, 0, 0,
+    NULL, "low,medium,high", NULL, "auto,transparent,opaque", "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_gpt_image_edit = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_BACKGROUND |
+        TARASH_IMAGE_FIELD_OUTPUT,
+    4, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0,
+    "auto,1024x1024,1536x1024,1024x1536", 0, 0, 0, 0, 0,
+    NULL, "low,medium,high", NULL, "auto,transparent,opaque", "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_gpt_image_mini_edit = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_BACKGROUND | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 16, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,1024x1024,1536x1024,1024x1536", 0, 0, 0, 0, 0,
+    NULL, "low,medium,high", NULL, "auto,transparent,opaque", "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_seedream_4 = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,any", 0, 0, 0, 921600, 16777216,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_seedream_4_edit = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_OUTPUT,
+    4, 10, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,any", 0, 0, 0, 921600, 16777216,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_seedream_45 = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 3686400, 16777216,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_seedream_45_edit = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_OUTPUT,
+    4, 10, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 3686400, 16777216,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_seedream_5 = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 3686400, 9437184,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_seedream_5_edit = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 10, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 3686400, 9437184,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_ideogram = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY |
+        TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, "TURBO,BALANCED,QUALITY", "AUTO,GENERAL,REALISTIC,DESIGN", NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_ideogram_remix = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY |
+        TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, "TURBO,BALANCED,QUALITY", "AUTO,GENERAL,REALISTIC,DESIGN", NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_ideogram_reframe = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, "TURBO,BALANCED,QUALITY", "AUTO,GENERAL,REALISTIC,DESIGN", NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_ideogram_edit = {
+    TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_WHITE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, "TURBO,BALANCED,QUALITY", NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_ideogram_46 = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,any", 0, 4096, 6, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 256, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_qwen = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_qwen_image = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT |
+        TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_qwen_inpaint = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_WHITE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_qwen_2 = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 262144, 4194304,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_qwen_2_edit = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT |
+        TARASH_IMAGE_FIELD_OUTPUT,
+    4, 3, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 262144, 4194304,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_z_image = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_z_image_image = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_z_image_inpaint = {
+    TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_WHITE, 0, 0,
+    "auto,any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_grok = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "auto,1:1,16:9,4:3,3:4,9:16", "1K,4K", NULL, NULL, "jpeg,png,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_grok_edit = {
+    TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 3, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, "1k,2k", NULL, NULL, "jpeg,png,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_photon = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 0, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "16:9,9:16,1:1,4:3,3:4,21:9,9:21", NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_photon_image = {
+    TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "16:9,9:16,1:1,4:3,3:4,21:9,9:21", NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_background = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |
+        TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_eraser = {
+    TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 1, TARASH_IMAGE_MASK_WHITE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_birefnet = {
+    TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,webp,gif", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_esrgan = {
+    TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_clarity = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |
+        TARASH_IMAGE_FIELD_OUTPUT,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_tool = {
+    TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_deblur = {
+    TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT,
+    1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_fal_relight = {
+    TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_N |
+        TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT,
+    4, 1, TARASH_IMAGE_MASK_WHITE, 0, 0,
+    "any", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
+
 /* The first row that matches counts: longer prefixes stand above shorter ones. */
 static const tarash_image_model_info tarimg_models[] = {
     {"openai", "gpt-image-2.6-flare", "current", &tarimg_caps_gpt_image_26},
@@ -9622,6 +10608,117 @@ static const tarash_image_model_info tarimg_models[] = {
     {"replicate", "openai/gpt-image-*", "current", &tarimg_caps_replicate_gpt_image},
     {"luma", "photon-flash-1", "current", &tarimg_caps_luma},
     {"luma", "photon-1", "current", &tarimg_caps_luma},
+    {"fal", "fal-ai/flux/dev", "current", &tarimg_caps_fal_flux},
+    {"fal", "fal-ai/flux/schnell", "current", &tarimg_caps_fal_flux},
+    {"fal", "fal-ai/flux/krea", "current", &tarimg_caps_fal_flux},
+    {"fal", "fal-ai/flux/srpo", "current", &tarimg_caps_fal_flux},
+    {"fal", "fal-ai/flux-1/dev", "current", &tarimg_caps_fal_flux},
+    {"fal", "fal-ai/flux-1/schnell", "current", &tarimg_caps_fal_flux},
+    {"fal", "fal-ai/flux-pro/v1.1", "current", &tarimg_caps_fal_flux},
+    {"fal", "fal-ai/flux/dev/image-to-image", "current", &tarimg_caps_fal_flux_image},
+    {"fal", "fal-ai/flux-1/dev/image-to-image", "current", &tarimg_caps_fal_flux_image},
+    {"fal", "fal-ai/flux-1/dev/redux", "current", &tarimg_caps_fal_flux_redux},
+    {"fal", "fal-ai/flux-pro/v1.1-ultra", "current", &tarimg_caps_fal_flux_ultra},
+    {"fal", "fal-ai/flux-pro/kontext", "current", &tarimg_caps_fal_flux_kontext},
+    {"fal", "fal-ai/flux-pro/kontext/max", "current", &tarimg_caps_fal_flux_kontext},
+    {"fal", "fal-ai/flux-pro/kontext/multi", "current", &tarimg_caps_fal_flux_kontext_multi},
+    {"fal", "fal-ai/flux-pro/kontext/max/multi", "current", &tarimg_caps_fal_flux_kontext_multi},
+    {"fal", "fal-ai/flux-pro/kontext/text-to-image", "current", &tarimg_caps_fal_flux_kontext_text},
+    {"fal", "fal-ai/flux-pro/kontext/max/text-to-image", "current", &tarimg_caps_fal_flux_kontext_text},
+    {"fal", "fal-ai/flux-kontext/dev", "current", &tarimg_caps_fal_flux_kontext_dev},
+    {"fal", "fal-ai/flux-pro/v1/fill", "current", &tarimg_caps_fal_flux_fill},
+    {"fal", "fal-ai/flux-2", "current", &tarimg_caps_fal_flux_2},
+    {"fal", "fal-ai/flux-2/turbo", "current", &tarimg_caps_fal_flux_2},
+    {"fal", "fal-ai/flux-2/flash", "current", &tarimg_caps_fal_flux_2},
+    {"fal", "fal-ai/flux-2/edit", "current", &tarimg_caps_fal_flux_2_edit},
+    {"fal", "fal-ai/flux-2/turbo/edit", "current", &tarimg_caps_fal_flux_2_edit},
+    {"fal", "fal-ai/flux-2/flash/edit", "current", &tarimg_caps_fal_flux_2_edit},
+    {"fal", "fal-ai/flux-2/klein/9b/edit", "current", &tarimg_caps_fal_flux_2_edit},
+    {"fal", "fal-ai/flux-2/klein/4b/edit", "current", &tarimg_caps_fal_flux_2_edit},
+    {"fal", "fal-ai/flux-2/klein/9b", "current", &tarimg_caps_fal_flux_2_klein},
+    {"fal", "fal-ai/flux-2-pro", "current", &tarimg_caps_fal_flux_2_pro},
+    {"fal", "fal-ai/flux-2-max", "current", &tarimg_caps_fal_flux_2_pro},
+    {"fal", "fal-ai/flux-2-flex", "current", &tarimg_caps_fal_flux_2_pro},
+    {"fal", "fal-ai/flux-2-pro/edit", "current", &tarimg_caps_fal_flux_2_pro_edit},
+    {"fal", "fal-ai/flux-2-max/edit", "current", &tarimg_caps_fal_flux_2_pro_edit},
+    {"fal", "fal-ai/flux-2-flex/edit", "current", &tarimg_caps_fal_flux_2_pro_edit},
+    {"fal", "fal-ai/flux-2-pro/outpaint", "current", &tarimg_caps_fal_flux_2_outpaint},
+    {"fal", "blackforestlabs/flux-3/text-to-image", "current", &tarimg_caps_fal_flux_3},
+    {"fal", "fal-ai/stable-diffusion-v35-large", "current", &tarimg_caps_fal_sd_35},
+    {"fal", "fal-ai/stable-diffusion-v35-medium", "current", &tarimg_caps_fal_sd_35},
+    {"fal", "fal-ai/fast-sdxl", "current", &tarimg_caps_fal_sdxl},
+    {"fal", "fal-ai/fast-sdxl/image-to-image", "current", &tarimg_caps_fal_sdxl_image},
+    {"fal", "fal-ai/fast-sdxl/inpainting", "current", &tarimg_caps_fal_sdxl_inpaint},
+    {"fal", "fal-ai/recraft/v3/text-to-image", "current", &tarimg_caps_fal_recraft},
+    {"fal", "fal-ai/recraft/v3/image-to-image", "current", &tarimg_caps_fal_recraft_image},
+    {"fal", "fal-ai/recraft/v4/text-to-image", "current", &tarimg_caps_fal_recraft_4},
+    {"fal", "fal-ai/recraft/v4/pro/text-to-image", "current", &tarimg_caps_fal_recraft_4},
+    {"fal", "fal-ai/nano-banana", "current", &tarimg_caps_fal_banana},
+    {"fal", "fal-ai/gemini-25-flash-image", "current", &tarimg_caps_fal_banana},
+    {"fal", "fal-ai/nano-banana/edit", "current", &tarimg_caps_fal_banana_edit},
+    {"fal", "fal-ai/gemini-25-flash-image/edit", "current", &tarimg_caps_fal_banana_edit},
+    {"fal", "fal-ai/nano-banana-pro", "current", &tarimg_caps_fal_banana_pro},
+    {"fal", "fal-ai/gemini-3-pro-image-preview", "current", &tarimg_caps_fal_banana_pro},
+    {"fal", "fal-ai/nano-banana-pro/edit", "current", &tarimg_caps_fal_banana_pro_edit},
+    {"fal", "fal-ai/gemini-3-pro-image-preview/edit", "current", &tarimg_caps_fal_banana_pro_edit},
+    {"fal", "fal-ai/nano-banana-2", "current", &tarimg_caps_fal_banana_2},
+    {"fal", "fal-ai/gemini-3.1-flash-image-preview", "current", &tarimg_caps_fal_banana_2},
+    {"fal", "fal-ai/nano-banana-2/edit", "current", &tarimg_caps_fal_banana_2_edit},
+    {"fal", "fal-ai/gemini-3.1-flash-image-preview/edit", "current", &tarimg_caps_fal_banana_2_edit},
+    {"fal", "fal-ai/imagen4/preview", "ended 2026-08-17", &tarimg_caps_fal_imagen_4},
+    {"fal", "fal-ai/imagen4/preview/ultra", "ended 2026-08-17", &tarimg_caps_fal_imagen_4},
+    {"fal", "fal-ai/gpt-image-2", "current", &tarimg_caps_fal_gpt_image},
+    {"fal", "fal-ai/gpt-image-1.5", "ends 2026-12-01", &tarimg_caps_fal_gpt_image},
+    {"fal", "fal-ai/gpt-image-1-mini", "ends 2026-12-01", &tarimg_caps_fal_gpt_image},
+    {"fal", "fal-ai/gpt-image-2/edit", "current", &tarimg_caps_fal_gpt_image_edit},
+    {"fal", "fal-ai/gpt-image-1.5/edit", "ends 2026-12-01", &tarimg_caps_fal_gpt_image_edit},
+    {"fal", "fal-ai/gpt-image-1-mini/edit", "ends 2026-12-01", &tarimg_caps_fal_gpt_image_mini_edit},
+    {"fal", "fal-ai/bytedance/seedream/v4/text-to-image", "current", &tarimg_caps_fal_seedream_4},
+    {"fal", "fal-ai/bytedance/seedream/v4/edit", "current", &tarimg_caps_fal_seedream_4_edit},
+    {"fal", "fal-ai/bytedance/seedream/v4.5/text-to-image", "current", &tarimg_caps_fal_seedream_45},
+    {"fal", "fal-ai/bytedance/seedream/v4.5/edit", "current", &tarimg_caps_fal_seedream_45_edit},
+    {"fal", "fal-ai/bytedance/seedream/v5/lite/text-to-image", "current", &tarimg_caps_fal_seedream_5},
+    {"fal", "fal-ai/bytedance/seedream/v5/lite/edit", "current", &tarimg_caps_fal_seedream_5_edit},
+    {"fal", "fal-ai/ideogram/v3", "current", &tarimg_caps_fal_ideogram},
+    {"fal", "fal-ai/ideogram/v3/remix", "current", &tarimg_caps_fal_ideogram_remix},
+    {"fal", "fal-ai/ideogram/v3/reframe", "current", &tarimg_caps_fal_ideogram_reframe},
+    {"fal", "fal-ai/ideogram/v3/edit", "current", &tarimg_caps_fal_ideogram_edit},
+    {"fal", "ideogram/v4.6", "current", &tarimg_caps_fal_ideogram_46},
+    {"fal", "fal-ai/qwen-image", "current", &tarimg_caps_fal_qwen},
+    {"fal", "fal-ai/qwen-image/image-to-image", "current", &tarimg_caps_fal_qwen_image},
+    {"fal", "fal-ai/qwen-image-edit", "current", &tarimg_caps_fal_qwen_image},
+    {"fal", "fal-ai/qwen-image-edit/inpaint", "current", &tarimg_caps_fal_qwen_inpaint},
+    {"fal", "fal-ai/qwen-image-2/text-to-image", "current", &tarimg_caps_fal_qwen_2},
+    {"fal", "fal-ai/qwen-image-2/pro/text-to-image", "current", &tarimg_caps_fal_qwen_2},
+    {"fal", "fal-ai/qwen-image-max/text-to-image", "current", &tarimg_caps_fal_qwen_2},
+    {"fal", "fal-ai/qwen-image-2/edit", "current", &tarimg_caps_fal_qwen_2_edit},
+    {"fal", "fal-ai/qwen-image-2/pro/edit", "current", &tarimg_caps_fal_qwen_2_edit},
+    {"fal", "fal-ai/qwen-image-max/edit", "current", &tarimg_caps_fal_qwen_2_edit},
+    {"fal", "fal-ai/qwen-image-edit-2511", "current", &tarimg_caps_fal_qwen_2_edit},
+    {"fal", "fal-ai/qwen-image-edit-2509", "current", &tarimg_caps_fal_qwen_2_edit},
+    {"fal", "fal-ai/z-image/turbo", "current", &tarimg_caps_fal_z_image},
+    {"fal", "fal-ai/z-image/turbo/image-to-image", "current", &tarimg_caps_fal_z_image_image},
+    {"fal", "fal-ai/z-image/turbo/inpaint", "current", &tarimg_caps_fal_z_image_inpaint},
+    {"fal", "xai/grok-imagine-image", "current", &tarimg_caps_fal_grok},
+    {"fal", "xai/grok-imagine-image/edit", "current", &tarimg_caps_fal_grok_edit},
+    {"fal", "fal-ai/luma-photon", "current", &tarimg_caps_fal_photon},
+    {"fal", "fal-ai/luma-photon/flash", "current", &tarimg_caps_fal_photon},
+    {"fal", "fal-ai/luma-photon/modify", "current", &tarimg_caps_fal_photon_image},
+    {"fal", "fal-ai/luma-photon/flash/modify", "current", &tarimg_caps_fal_photon_image},
+    {"fal", "fal-ai/bria/background/replace", "current", &tarimg_caps_fal_background},
+    {"fal", "fal-ai/bria/eraser", "current", &tarimg_caps_fal_eraser},
+    {"fal", "fal-ai/birefnet/v2", "current", &tarimg_caps_fal_birefnet},
+    {"fal", "fal-ai/birefnet", "current", &tarimg_caps_fal_birefnet},
+    {"fal", "fal-ai/esrgan", "current", &tarimg_caps_fal_esrgan},
+    {"fal", "fal-ai/clarity-upscaler", "current", &tarimg_caps_fal_clarity},
+    {"fal", "fal-ai/aura-sr", "current", &tarimg_caps_fal_tool},
+    {"fal", "fal-ai/recraft/upscale/crisp", "current", &tarimg_caps_fal_tool},
+    {"fal", "fal-ai/recraft/upscale/creative", "current", &tarimg_caps_fal_tool},
+    {"fal", "fal-ai/recraft/vectorize", "current", &tarimg_caps_fal_tool},
+    {"fal", "fal-ai/bria/background/remove", "current", &tarimg_caps_fal_tool},
+    {"fal", "fal-ai/imageutils/rembg", "current", &tarimg_caps_fal_tool},
+    {"fal", "fal-ai/nafnet/deblur", "current", &tarimg_caps_fal_deblur},
+    {"fal", "fal-ai/iclight-v2", "current", &tarimg_caps_fal_relight},
 };
 
 #if defined(TARASH_IMAGE_NO_OPENAI)
@@ -9693,6 +10790,16 @@ static const tarash_image_model_info tarimg_models[] = {
 #define TARIMG_LUMA 0, NULL
 #else
 #define TARIMG_LUMA 1, &tarimg_luma_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_FAL)
+#define TARIMG_FAL 0, NULL
+#else
+#define TARIMG_FAL 1, &tarimg_fal_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_HUGGINGFACE)
+#define TARIMG_HUGGINGFACE 0, NULL
+#else
+#define TARIMG_HUGGINGFACE 1, &tarimg_hf_adapter
 #endif
 #if defined(TARASH_IMAGE_NO_MOCK)
 #define TARIMG_MOCK 0, NULL
@@ -9783,11 +10890,38 @@ static const tarash_image_operation_info tarimg_operations[] = {
     {"luma", "generate", "generations/image", TARIMG_NEEDS_PROMPT | TARIMG_TAKES_IMAGES, NULL},
     {"luma", "edit", "generations/image", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_luma_single},
     {"luma", "reframe", "generations/image/reframe", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_luma_single},
+    {"fal", "edit", "fal-ai/flux-2/edit", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"fal", "image_to_image", "fal-ai/flux/dev/image-to-image", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"fal", "variation", "fal-ai/flux-1/dev/redux", TARIMG_NEEDS_IMAGE, NULL},
+    {"fal", "inpaint", TARIMG_FAL_FILL, TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_NEEDS_MASK, NULL},
+    {"fal", "outpaint", "fal-ai/flux-2-pro/outpaint", TARIMG_NEEDS_IMAGE, NULL},
+    {"fal", "erase", "fal-ai/bria/eraser", TARIMG_NEEDS_IMAGE | TARIMG_NEEDS_MASK, NULL},
+    {"fal", "remove_background", "fal-ai/birefnet/v2", TARIMG_NEEDS_IMAGE, NULL},
+    {"fal", "replace_background", "fal-ai/bria/background/replace", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"fal", "upscale", "fal-ai/clarity-upscaler", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"fal", "upscale_fast", "fal-ai/esrgan", TARIMG_NEEDS_IMAGE, NULL},
+    {"fal", "upscale_conservative", "fal-ai/recraft/upscale/crisp", TARIMG_NEEDS_IMAGE, NULL},
+    {"fal", "upscale_creative", "fal-ai/recraft/upscale/creative", TARIMG_NEEDS_IMAGE, NULL},
+    {"fal", "vectorize", "fal-ai/recraft/vectorize", TARIMG_NEEDS_IMAGE, NULL},
+    {"fal", "deblur", "fal-ai/nafnet/deblur", TARIMG_NEEDS_IMAGE, NULL},
+    {"fal", "remix", "fal-ai/ideogram/v3/remix", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"fal", "reframe", "fal-ai/ideogram/v3/reframe", TARIMG_NEEDS_IMAGE, NULL},
+    {"fal", "relight", "fal-ai/iclight-v2", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"huggingface", "image_to_image", "hf-inference", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
 };
+
+/* What most of fal's models take; the name of the field that images go to differs. */
+#define TARIMG_FAL_SIZED      "prompt,size=image_size{},n=num_images,seed,output_format"
+#define TARIMG_FAL_RATIO      "prompt,aspect_ratio,n=num_images,seed,output_format"
+#define TARIMG_FAL_SHAPELESS  "prompt,n=num_images,seed,output_format"
+#define TARIMG_FAL_NEGATIVE   ",negative_prompt"
+#define TARIMG_FAL_RESOLUTION ",quality=resolution"
+#define TARIMG_FAL_ONE        ",images=image_url"
+#define TARIMG_FAL_MANY       ",images=image_urls[]"
+#define TARIMG_FAL_MASKED     ",images=image_url,mask=mask_url"
 
 /* Built-in mappings, for adapters that are is_mapped; the longest prefix that fits counts. */
 static const tarash_image_field_mapping tarimg_mappings[] = {
-    {"", "", "prompt", NULL},
     {"replicate", "black-forest-labs/flux-schnell", "prompt,aspect_ratio,n=num_outputs,seed,output_format", NULL},
     {"replicate", "black-forest-labs/flux-dev", "prompt,aspect_ratio,n=num_outputs,seed,images=image,output_format", NULL},
     {"replicate", "black-forest-labs/flux-1.1-pro-ultra", "prompt,aspect_ratio,seed,images=image_prompt,output_format", NULL},
@@ -9813,6 +10947,162 @@ static const tarash_image_field_mapping tarimg_mappings[] = {
     {"replicate", "qwen/qwen-image", "prompt,negative_prompt,size=width+height,aspect_ratio,seed,images=image,output_format", NULL},
     {"replicate", "openai/gpt-image-", "prompt,aspect_ratio,quality,n=number_of_images,images=input_images[],output_format,background,user=user_id", NULL},
     {"replicate", "", "prompt,negative_prompt,size=width+height,aspect_ratio,seed,images=image,mask,output_format", NULL},
+    {"fal", "", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE ",aspect_ratio" TARIMG_FAL_MANY ",mask=mask_url", NULL},
+    {"fal", "fal-ai/flux/", TARIMG_FAL_SIZED, NULL},
+    {"fal", "fal-ai/flux-1/", TARIMG_FAL_SIZED, NULL},
+    {"fal", "fal-ai/flux/dev/image-to-image", TARIMG_FAL_SHAPELESS TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux/krea/image-to-image", TARIMG_FAL_SHAPELESS TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux/srpo/image-to-image", TARIMG_FAL_SHAPELESS TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-1/dev/image-to-image", TARIMG_FAL_SHAPELESS TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-1/krea/image-to-image", TARIMG_FAL_SHAPELESS TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-1/srpo/image-to-image", TARIMG_FAL_SHAPELESS TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux/schnell/redux", "size=image_size{},n=num_images,seed,output_format" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux/krea/redux", "size=image_size{},n=num_images,seed,output_format" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-1/dev/redux", "size=image_size{},n=num_images,seed,output_format" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-1/schnell/redux", "size=image_size{},n=num_images,seed,output_format" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-1/krea/redux", "size=image_size{},n=num_images,seed,output_format" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-lora", TARIMG_FAL_SIZED, NULL},
+    {"fal", "fal-ai/flux-lora/image-to-image", TARIMG_FAL_SIZED TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-krea-lora", TARIMG_FAL_SIZED, NULL},
+    {"fal", "fal-ai/flux-krea-lora/image-to-image", TARIMG_FAL_SIZED TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-krea-lora/inpainting", TARIMG_FAL_SIZED TARIMG_FAL_MASKED, NULL},
+    {"fal", "fal-ai/flux-pro/", TARIMG_FAL_SIZED, NULL},
+    {"fal", "fal-ai/flux-pro/v1.1-ultra", TARIMG_FAL_RATIO TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-pro/v1/fill", TARIMG_FAL_SHAPELESS TARIMG_FAL_MASKED, NULL},
+    {"fal", "fal-ai/flux-pro/v1/redux", TARIMG_FAL_SIZED TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-pro/v1.1/redux", TARIMG_FAL_SIZED TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-pro/kontext", TARIMG_FAL_RATIO TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-pro/kontext/multi", TARIMG_FAL_RATIO TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/flux-pro/kontext/max/multi", TARIMG_FAL_RATIO TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/flux-pro/kontext/text-to-image", TARIMG_FAL_RATIO, NULL},
+    {"fal", "fal-ai/flux-pro/kontext/max/text-to-image", TARIMG_FAL_RATIO, NULL},
+    {"fal", "fal-ai/flux-kontext/dev", "prompt,aspect_ratio=resolution_mode,n=num_images,seed,output_format" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/flux-2", TARIMG_FAL_SIZED, NULL},
+    {"fal", "fal-ai/flux-2/edit", TARIMG_FAL_SIZED TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/flux-2/turbo/edit", TARIMG_FAL_SIZED TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/flux-2/flash/edit", TARIMG_FAL_SIZED TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/flux-2/klein/4b/edit", TARIMG_FAL_SIZED TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/flux-2/klein/9b/edit", TARIMG_FAL_SIZED TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/flux-2/klein/4b/base", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/flux-2/klein/4b/base/edit", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/flux-2/klein/9b/base", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/flux-2/klein/9b/base/edit", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/flux-2-pro", "prompt,size=image_size{},seed,output_format", NULL},
+    {"fal", "fal-ai/flux-2-pro/edit", "prompt,size=image_size{},seed,output_format" TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/flux-2-max", "prompt,size=image_size{},seed,output_format", NULL},
+    {"fal", "fal-ai/flux-2-max/edit", "prompt,size=image_size{},seed,output_format" TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/flux-2-flex", "prompt,size=image_size{},seed,output_format", NULL},
+    {"fal", "fal-ai/flux-2-flex/edit", "prompt,size=image_size{},seed,output_format" TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/flux-2-pro/outpaint", "images=image_url,output_format", NULL},
+    {"fal", "blackforestlabs/flux-3/text-to-image", "prompt,aspect_ratio" TARIMG_FAL_RESOLUTION, NULL},
+    {"fal", "fal-ai/stable-diffusion-v3-medium", "prompt,size=image_size{},n=num_images,seed" TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/stable-diffusion-v3-medium/image-to-image", "prompt,size=image_size{},n=num_images,seed" TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/stable-diffusion-v35-", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/fast-sdxl", "prompt,size=image_size{},n=num_images,seed,output_format=format" TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/fast-sdxl/image-to-image", "prompt,size=image_size{},n=num_images,seed,output_format=format" TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/fast-sdxl/inpainting", "prompt,size=image_size{},n=num_images,seed,output_format=format" TARIMG_FAL_NEGATIVE TARIMG_FAL_MASKED, NULL},
+    {"fal", "fal-ai/recraft/v3/text-to-image", "prompt,size=image_size{},style", NULL},
+    {"fal", "fal-ai/recraft/v3/image-to-image", "prompt,style" TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/recraft/v4/", "prompt,size=image_size{}", NULL},
+    {"fal", "fal-ai/recraft/upscale/", "images=image_url", NULL},
+    {"fal", "fal-ai/recraft/vectorize", "images=image_url", NULL},
+    {"fal", "fal-ai/nano-banana", TARIMG_FAL_RATIO, NULL},
+    {"fal", "fal-ai/nano-banana/edit", TARIMG_FAL_RATIO TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/gemini-25-flash-image", TARIMG_FAL_RATIO, NULL},
+    {"fal", "fal-ai/gemini-25-flash-image/edit", TARIMG_FAL_RATIO TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/nano-banana-pro", TARIMG_FAL_RATIO TARIMG_FAL_RESOLUTION, NULL},
+    {"fal", "fal-ai/nano-banana-pro/edit", TARIMG_FAL_RATIO TARIMG_FAL_RESOLUTION TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/nano-banana-2", TARIMG_FAL_RATIO TARIMG_FAL_RESOLUTION, NULL},
+    {"fal", "fal-ai/nano-banana-2/edit", TARIMG_FAL_RATIO TARIMG_FAL_RESOLUTION TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/gemini-3-pro-image-preview", TARIMG_FAL_RATIO TARIMG_FAL_RESOLUTION, NULL},
+    {"fal", "fal-ai/gemini-3-pro-image-preview/edit", TARIMG_FAL_RATIO TARIMG_FAL_RESOLUTION TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/gemini-3.1-flash-image-preview", TARIMG_FAL_RATIO TARIMG_FAL_RESOLUTION, NULL},
+    {"fal", "fal-ai/gemini-3.1-flash-image-preview/edit", TARIMG_FAL_RATIO TARIMG_FAL_RESOLUTION TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/imagen4/preview", TARIMG_FAL_RATIO TARIMG_FAL_RESOLUTION, NULL},
+    {"fal", "fal-ai/imagen4/preview/fast", TARIMG_FAL_RATIO, NULL},
+    {"fal", "fal-ai/imagen3", "prompt,aspect_ratio,n=num_images,seed" TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/gpt-image-", "prompt,size=image_size,quality,n=num_images,output_format,background", NULL},
+    {"fal", "fal-ai/gpt-image-1/edit-image", "prompt,size=image_size,quality,n=num_images,output_format,background" TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/gpt-image-1-mini/edit", "prompt,size=image_size,quality,n=num_images,output_format,background" TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/gpt-image-1.5/edit", "prompt,size=image_size,quality,n=num_images,output_format,background" TARIMG_FAL_MANY ",mask=mask_image_url", NULL},
+    {"fal", "fal-ai/gpt-image-2/edit", "prompt,size=image_size,quality,n=num_images,output_format,background" TARIMG_FAL_MANY ",mask=mask_image_url", NULL},
+    {"fal", "fal-ai/bytedance/seedream/", "prompt,size=image_size{},n=num_images,seed", NULL},
+    {"fal", "fal-ai/bytedance/dreamina/", "prompt,size=image_size{},n=num_images,seed", NULL},
+    {"fal", "fal-ai/bytedance/seedream/v4/edit", "prompt,size=image_size{},n=num_images,seed" TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/bytedance/seedream/v4.5/edit", "prompt,size=image_size{},n=num_images,seed" TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/bytedance/seedream/v5/lite/", "prompt,size=image_size{},n=num_images", NULL},
+    {"fal", "fal-ai/bytedance/seedream/v5/lite/edit", "prompt,size=image_size{},n=num_images" TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/ideogram/v2", "prompt,aspect_ratio,style,seed" TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/ideogram/v2a", "prompt,aspect_ratio,style,seed", NULL},
+    {"fal", "fal-ai/ideogram/v2/edit", "prompt,style,seed" TARIMG_FAL_MASKED, NULL},
+    {"fal", "fal-ai/ideogram/v2/turbo/edit", "prompt,style,seed" TARIMG_FAL_MASKED, NULL},
+    {"fal", "fal-ai/ideogram/v2/remix", "prompt,aspect_ratio,style,seed" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/ideogram/v2/turbo/remix", "prompt,aspect_ratio,style,seed" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/ideogram/v2a/remix", "prompt,aspect_ratio,style,seed" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/ideogram/v2a/turbo/remix", "prompt,aspect_ratio,style,seed" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/ideogram/v3", "prompt,size=image_size{},quality=rendering_speed,style,n=num_images,seed" TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/ideogram/v3/remix", "prompt,size=image_size{},quality=rendering_speed,style,n=num_images,seed" TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/ideogram/v3/reframe", "size=image_size{},quality=rendering_speed,style,n=num_images,seed" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/ideogram/v3/replace-background", "prompt,quality=rendering_speed,style,n=num_images,seed" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/ideogram/v3/edit", "prompt,quality=rendering_speed,n=num_images,seed" TARIMG_FAL_MASKED, NULL},
+    {"fal", "ideogram/v4.6", "prompt,size=image_size{}", NULL},
+    {"fal", "fal-ai/qwen-image", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/qwen-image/image-to-image", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/qwen-image-edit", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/qwen-image-edit/inpaint", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE TARIMG_FAL_MASKED, NULL},
+    {"fal", "fal-ai/qwen-image-edit-2509", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/qwen-image-edit-2511", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/qwen-image-edit-plus", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/qwen-image-2/edit", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/qwen-image-2/pro/edit", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/qwen-image-max/edit", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/z-image/", TARIMG_FAL_SIZED, NULL},
+    {"fal", "fal-ai/z-image/base", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/z-image/turbo/image-to-image", TARIMG_FAL_SIZED TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/z-image/turbo/inpaint", TARIMG_FAL_SIZED TARIMG_FAL_ONE ",mask=mask_image_url", NULL},
+    {"fal", "xai/grok-imagine-image", "prompt,aspect_ratio,n=num_images,output_format" TARIMG_FAL_RESOLUTION, NULL},
+    {"fal", "xai/grok-imagine-image/edit", "prompt,n=num_images,output_format" TARIMG_FAL_RESOLUTION TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/wan/v2.7/", "prompt,size=image_size{},seed" TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/wan/v2.7/edit", "prompt,size=image_size{},seed" ",n=num_images" TARIMG_FAL_NEGATIVE TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/wan/v2.7/pro/edit", "prompt,size=image_size{},seed" ",n=num_images" TARIMG_FAL_NEGATIVE TARIMG_FAL_MANY, NULL},
+    {"fal", "wan/v2.6/text-to-image", "prompt,size=image_size{},seed" TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE, NULL},
+    {"fal", "wan/v2.6/image-to-image", "prompt,size=image_size{},seed" ",n=num_images" TARIMG_FAL_NEGATIVE TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/luma-photon", "prompt,aspect_ratio", NULL},
+    {"fal", "fal-ai/luma-photon/modify", "prompt,aspect_ratio" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/luma-photon/reframe", "prompt,aspect_ratio" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/luma-photon/flash/modify", "prompt,aspect_ratio" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/luma-photon/flash/reframe", "prompt,aspect_ratio" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/hidream-i1-", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/hidream-i1-full/image-to-image", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/hidream-e1-", TARIMG_FAL_SHAPELESS TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/hunyuan-image/", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/hunyuan-image/v3/instruct/text-to-image", TARIMG_FAL_SIZED, NULL},
+    {"fal", "fal-ai/hunyuan-image/v3/instruct/edit", TARIMG_FAL_SIZED TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/kling-image/", "prompt,aspect_ratio,n=num_images,output_format" TARIMG_FAL_RESOLUTION, NULL},
+    {"fal", "fal-ai/kling-image/v3/text-to-image", "prompt,aspect_ratio,n=num_images,output_format" TARIMG_FAL_RESOLUTION TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/kling-image/v3/image-to-image", "prompt,aspect_ratio,n=num_images,output_format" TARIMG_FAL_RESOLUTION TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/kling-image/o1", "prompt,aspect_ratio,n=num_images,output_format" TARIMG_FAL_RESOLUTION TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/kling-image/o3/image-to-image", "prompt,aspect_ratio,n=num_images,output_format" TARIMG_FAL_RESOLUTION TARIMG_FAL_MANY, NULL},
+    {"fal", "fal-ai/minimax/image-01", "prompt,aspect_ratio,n=num_images", NULL},
+    {"fal", "fal-ai/minimax/image-01/subject-reference", "prompt,aspect_ratio,n=num_images" TARIMG_FAL_ONE, NULL},
+    {"fal", "bria/fibo/generate", "prompt,aspect_ratio,seed" TARIMG_FAL_RESOLUTION TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE, NULL},
+    {"fal", "bria/text-to-image/3.2", "prompt,aspect_ratio,seed" TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/bria/text-to-image/", "prompt,aspect_ratio,n=num_images,seed" TARIMG_FAL_NEGATIVE, NULL},
+    {"fal", "fal-ai/bria/background/remove", "images=image_url", NULL},
+    {"fal", "fal-ai/bria/background/replace", "prompt,n=num_images,seed" TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/bria/eraser", "images=image_url,mask=mask_url", NULL},
+    {"fal", "fal-ai/bria/expand", "prompt,aspect_ratio,seed" TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/bria/genfill", "prompt,n=num_images,seed" TARIMG_FAL_NEGATIVE TARIMG_FAL_MASKED, NULL},
+    {"fal", "fal-ai/birefnet", "images=image_url,output_format", NULL},
+    {"fal", "fal-ai/imageutils/rembg", "images=image_url", NULL},
+    {"fal", "fal-ai/esrgan", "images=image_url,output_format", NULL},
+    {"fal", "fal-ai/aura-sr", "images=image_url", NULL},
+    {"fal", "fal-ai/clarity-upscaler", "prompt,seed" TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/topaz/upscale/image", "prompt,output_format" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/nafnet/", "seed" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/iclight-v2", TARIMG_FAL_SIZED TARIMG_FAL_NEGATIVE TARIMG_FAL_ONE ",mask=mask_image_url", NULL},
+    {"fal", "fal-ai/object-removal", "prompt" TARIMG_FAL_ONE, NULL},
+    {"fal", "fal-ai/object-removal/mask", "images=image_url,mask=mask_url", NULL},
 };
 
 /* name, aliases,
@@ -9901,6 +11191,22 @@ static const tarash_image_provider_info tarimg_rows[] = {
      {TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_ROLES | TARASH_IMAGE_FIELD_OUTPUT,
       1, 9, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "jpg,png", 0, NULL, 0},
      TARIMG_LUMA},
+    {"fal", "fal_ai,fal.ai",
+     TARIMG_FAL_BASE_URL, NULL, "FAL_KEY,FAL_API_KEY,FAL_KEY_ID+FAL_KEY_SECRET", 0, "Authorization", "Key ",
+     "queue.fal.run,fal.run,queue.falrun.com,falrun.com",
+     "fal-ai/flux-2", "direct,sync_mode,priority", NULL, 500,
+     {TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_N |
+          TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_OUTPUT_FORMAT |
+          TARASH_IMAGE_FIELD_OUTPUT,
+      4, 10, TARASH_IMAGE_MASK_WHITE, 0, 0, "any", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0},
+     TARIMG_FAL},
+    {"huggingface", "hugging_face,hf",
+     "https://router.huggingface.co", NULL, "HF_TOKEN,HUGGING_FACE_HUB_TOKEN,HF_API_TOKEN", 0, "Authorization", "Bearer ", NULL,
+     "black-forest-labs/FLUX.1-schnell", "provider", NULL, 500,
+     {TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES |
+          TARASH_IMAGE_FIELD_OUTPUT_FORMAT,
+      1, 1, TARASH_IMAGE_MASK_NONE, 0, 0, "any", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0},
+     TARIMG_HUGGINGFACE},
     {"mock", NULL,
      "mock:", NULL, NULL, 1, "Authorization", "Bearer ", NULL,
      "mock", NULL, NULL, 0,
