@@ -1605,6 +1605,10 @@ static void json_operations(json *j, const char *provider) {
         json_text(j, "call", operations[i].call);
         for (k = 0; k < sizeof known / sizeof known[0]; k++)
             json_boolean(j, known[k].name, (operations[i].flags & known[k].flag) != 0);
+        if (operations[i].capabilities)
+            json_capabilities(j, operations[i].capabilities);
+        else
+            json_text(j, "capabilities", NULL);
         json_close(j, '}');
     }
     json_close(j, ']');
