@@ -60,7 +60,7 @@
      TARASH_IMAGE_NO_ATOMA, TARASH_IMAGE_NO_XAI, TARASH_IMAGE_NO_AZURE_OPENAI, TARASH_IMAGE_NO_TOGETHER,
      TARASH_IMAGE_NO_OPENROUTER, TARASH_IMAGE_NO_GOOGLE, TARASH_IMAGE_NO_AUTOMATIC1111, TARASH_IMAGE_NO_STABILITY,
      TARASH_IMAGE_NO_BEDROCK, TARASH_IMAGE_NO_REPLICATE, TARASH_IMAGE_NO_LUMA, TARASH_IMAGE_NO_FAL,
-     TARASH_IMAGE_NO_HUGGINGFACE, TARASH_IMAGE_NO_MOCK
+     TARASH_IMAGE_NO_HUGGINGFACE, TARASH_IMAGE_NO_RUNWAY, TARASH_IMAGE_NO_BFL, TARASH_IMAGE_NO_MOCK
                                     the provider stays known by name, and using it is UNSUPPORTED
 
    PROVIDERS
@@ -82,6 +82,8 @@
      luma                LUMAAI_API_KEY              https://api.lumalabs.ai/dream-machine/v1  1 to 9 URLs  -
      fal                 FAL_KEY                     https://queue.fal.run         by model   by model
      huggingface         HF_TOKEN                    https://router.huggingface.co 1          -
+     runway              RUNWAYML_API_SECRET         https://api.dev.runwayml.com  1 to 16    -
+     bfl                 BFL_API_KEY                 https://api.bfl.ai/v1         1 to 10    yes
      mock                none                        none                          any        yes
 
      openai also reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID; indoxrouter also INDOXHUB_API_KEY;
@@ -102,6 +104,7 @@
      fal also reads FAL_API_KEY, and FAL_KEY_ID with FAL_KEY_SECRET; huggingface HUGGING_FACE_HUB_TOKEN and HF_API_TOKEN.
      Each model of fal is an endpoint with fields of its own; images and masks turn the name of a model into that of
      its edits ("fal-ai/flux-2" into "fal-ai/flux-2/edit"), and without a model a mask asks for fal-ai/flux-pro/v1/fill.
+     runway also reads RUNWAYML_BASE_URL.
 
      What provider_config (a JSON object) may hold:
        openai              "organization", "project": the headers of those names
@@ -134,6 +137,13 @@
        fal                 "operation": which takes a model of its own where none is given; "direct": true asks fal.run,
                            without the queue; "sync_mode": true has the images within the answer; "priority": "low"
        huggingface         "provider": "hf-inference" (default), or "fal-ai" or "together", with the model's name there
+       runway              "tags": a list with one name (or null) for each input image, for "@name" in the prompt;
+                           "subjects": likewise "human", "object" or null (gemini_image3 models);
+                           "api_version": the X-Runway-Version header, as config.api_version;
+                           "operation": "generate", "edit", "upscale"
+       bfl                 "operation": "generate", "edit", "inpaint", "expand" (top, bottom, left, right of
+                           extra_params), "outpaint" (size is the canvas), "erase", "deblur", "try_on" (the
+                           person, then the garment)
      A key of it that the provider doesn't know becomes a warning.
 
    ADAPTING A REQUEST
@@ -9493,6 +9503,499 @@ static void tarimg_hf_read_error(tarash_image_exchange *exchange) {
 static const tarimg_adapter tarimg_hf_adapter = {tarimg_hf_build,      tarimg_hf_read, NULL, NULL, 1,   0,
                                                  tarimg_hf_read_error, NULL,           NULL, 0,    NULL};
 
+/* >>provider runway
+   Tasks that are polled; sizes are pixel pairs of a list per model. https://docs.dev.runwayml.com/api, and
+   the vendor's SDK (npm @runwayml/sdk) for fields and lists. */
+
+enum {
+    TARIMG_RUNWAY_TAGS = 1,     /* reference images may have tags, for "@tag" in the prompt */
+    TARIMG_RUNWAY_SUBJECTS = 2, /* and say whether they show a human or an object */
+    TARIMG_RUNWAY_NEEDS_IMAGE = 4,
+    TARIMG_RUNWAY_EDIT_FLAG = 8, /* an edit is told from a reference by a field */
+    TARIMG_RUNWAY_UPSCALER = 16
+};
+
+typedef struct tarimg_runway_model {
+    const char *prefix;
+    const char *ratio; /* where the request names no size: the field is required */
+    int traits;
+} tarimg_runway_model;
+
+static const tarimg_runway_model *tarimg_runway_model_of(const char *model) {
+    static const tarimg_runway_model table[] = {
+        {"gen4_image_turbo", "1024:1024", TARIMG_RUNWAY_TAGS | TARIMG_RUNWAY_NEEDS_IMAGE},
+        {"gemini_image3", "1024:1024", TARIMG_RUNWAY_TAGS | TARIMG_RUNWAY_SUBJECTS},
+        {"gpt_image", "auto", TARIMG_RUNWAY_TAGS},
+        {"seedream5_lite", "2048:2048", 0},
+        {"seedream", "auto_1k", 0},
+        {"grok_imagine", "auto_1k", TARIMG_RUNWAY_EDIT_FLAG},
+        {"muse_image", "auto", 0},
+        {"magnific", "", TARIMG_RUNWAY_UPSCALER},
+        {"", "1024:1024", TARIMG_RUNWAY_TAGS}};
+    const tarimg_runway_model *row = table;
+    while (!tarimg_begins(model, row->prefix)) row++;
+    return row;
+}
+
+static const char *tarimg_runway_choose_model(const tarimg_link *link) {
+    if (!link->operation || !tarimg_equal(link->operation->operation, "upscale")) return NULL;
+    return tarimg_runway_model_of(link->model)->traits & TARIMG_RUNWAY_UPSCALER ? NULL
+                                                                                : link->operation->call;
+}
+
+/* "WxH" becomes "W:H". */
+static const char *tarimg_runway_ratio(tarash_image_exchange *exchange) {
+    const char *size = exchange->request.size;
+    int width, height;
+    if (!size || !tarimg_parse_size(size, strlen(size), &width, &height))
+        return tarimg_runway_model_of(exchange->link->model)->ratio;
+    return tarimg_format(&exchange->arena, "%d:%d", width, height);
+}
+
+static int tarimg_runway_is_tag(const char *text) {
+    size_t size = strlen(text), i;
+    if (size < 3 || size > 16 || tarimg_is_digit(text[0]) || text[0] == '_') return 0;
+    for (i = 0; i < size; i++) {
+        int c = tarimg_lower(text[i]);
+        if (!tarimg_is_digit(c) && !(c >= 'a' && c <= 'z') && c != '_') return 0;
+    }
+    return 1;
+}
+
+static int tarimg_runway_is_subject(const char *text) {
+    return tarimg_in_list("human,object", text);
+}
+
+/* A list of provider_config: one word or null for each input image. */
+static tarash_image_result tarimg_runway_check_words(tarash_image_exchange *exchange, const char *name,
+                                                     int (*is_right)(const char *), const char *rule) {
+    const tarimg_value *list = tarimg_at(exchange->link->options, name), *item;
+    size_t count = 0;
+    if (!list || list->kind == TARIMG_NULL) return TARASH_IMAGE_OK;
+    for (item = list->first; item; item = item->next, count++) {
+        if (item->kind == TARIMG_NULL || (item->kind == TARIMG_STRING && is_right(item->text))) continue;
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           tarimg_format(&exchange->arena, "provider_config.%s: %s", name, rule));
+    }
+    if (list->kind == TARIMG_ARRAY && count <= exchange->link->input_count) return TARASH_IMAGE_OK;
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                       tarimg_format(&exchange->arena,
+                                     "provider_config.%s: is not a list with one entry for each input image",
+                                     name));
+}
+
+/* The first word of a list that the model doesn't take is enough to tell which. */
+static void tarimg_runway_drop_words(tarash_image_exchange *exchange, const char *name) {
+    const tarimg_value *list = tarimg_at(exchange->link->options, name), *item = list ? list->first : NULL;
+    while (item && item->kind != TARIMG_STRING) item = item->next;
+    if (item)
+        tarimg_warn(exchange->link, tarimg_format(&exchange->arena, "provider_config.%s", name), item->text,
+                    NULL, "this model doesn't take that for its reference images");
+}
+
+static void tarimg_runway_set_word(tarash_image_exchange *exchange, tarimg_value *image, const char *field,
+                                   const char *list, size_t index) {
+    const tarimg_value *words = tarimg_at(exchange->link->options, list);
+    const tarimg_value *word = words ? tarimg_element(words, index) : NULL;
+    if (word && word->kind == TARIMG_STRING) tarimg_set_text(&exchange->arena, image, field, word->text);
+}
+
+static void tarimg_runway_add_images(tarash_image_exchange *exchange, int traits) {
+    tarimg_value *list = tarimg_value_new(&exchange->arena, TARIMG_ARRAY);
+    size_t i;
+    for (i = 0; i < exchange->link->input_count; i++) {
+        tarimg_value *image = tarimg_value_new(&exchange->arena, TARIMG_OBJECT);
+        tarimg_set(&exchange->arena, image, "uri", tarimg_input_value(exchange, TARIMG_INPUT_URL, i));
+        if (traits & TARIMG_RUNWAY_TAGS) tarimg_runway_set_word(exchange, image, "tag", "tags", i);
+        if (traits & TARIMG_RUNWAY_SUBJECTS)
+            tarimg_runway_set_word(exchange, image, "subject", "subjects", i);
+        tarimg_append_value(list, image);
+    }
+    tarimg_set(&exchange->arena, tarimg_body_object(exchange), "referenceImages", list);
+}
+
+static tarash_image_result tarimg_runway_build_images(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    int traits = tarimg_runway_model_of(link->model)->traits;
+    tarash_image_result result = tarimg_runway_check_words(
+        exchange, "tags", tarimg_runway_is_tag,
+        "a tag has 3 to 16 letters, digits and underscores, and begins with a letter");
+    if (result == TARASH_IMAGE_OK)
+        result = tarimg_runway_check_words(exchange, "subjects", tarimg_runway_is_subject,
+                                           "a subject is \"human\" or \"object\"");
+    if (result != TARASH_IMAGE_OK) return result;
+    if ((traits & TARIMG_RUNWAY_NEEDS_IMAGE) && !link->input_count)
+        return tarimg_fail(
+            exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+            tarimg_format(&exchange->arena, "images: %s needs a reference image", link->model));
+    if (!(traits & TARIMG_RUNWAY_TAGS)) tarimg_runway_drop_words(exchange, "tags");
+    if (!(traits & TARIMG_RUNWAY_SUBJECTS)) tarimg_runway_drop_words(exchange, "subjects");
+    if (link->input_count) tarimg_runway_add_images(exchange, traits);
+    if ((traits & TARIMG_RUNWAY_EDIT_FLAG) && link->operation &&
+        tarimg_equal(link->operation->operation, "edit"))
+        tarimg_set_true(&exchange->arena, tarimg_body_object(exchange), "edit");
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_runway_build_generation(tarash_image_exchange *exchange) {
+    const tarash_image_request *request = &exchange->request;
+    tarimg_send(exchange, "POST", "v1/text_to_image");
+    tarimg_body_set(exchange, "model", exchange->link->model);
+    tarimg_body_set(exchange, "promptText", request->prompt);
+    tarimg_body_set(exchange, "ratio", tarimg_runway_ratio(exchange));
+    if (request->n > 0) tarimg_body_integer(exchange, "outputCount", exchange->count);
+    if (request->has_seed) tarimg_body_integer(exchange, "seed", request->seed);
+    tarimg_body_set(exchange, "quality", request->quality);
+    tarimg_body_set(exchange, "background", request->background);
+    tarimg_body_set(exchange, "outputFormat", request->output_format);
+    return tarimg_runway_build_images(exchange);
+}
+
+static tarash_image_result tarimg_runway_build_upscale(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    tarimg_send(exchange, "POST", "v1/image_upscale");
+    if (link->input_count != 1)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "images: upscaling needs exactly one input image");
+    if (link->config.model && !tarimg_equal(link->config.model, link->model))
+        tarimg_warn(link, "model", link->config.model, link->model, "upscaling has a model of its own");
+    tarimg_body_set(exchange, "model", link->model);
+    tarimg_set(&exchange->arena, tarimg_body_object(exchange), "imageUri",
+               tarimg_input_value(exchange, TARIMG_INPUT_URL, 0));
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_runway_build(tarash_image_exchange *exchange) {
+    const char *version = tarimg_option(exchange->link, "api_version");
+    tarimg_add_header(&exchange->arena, &exchange->headers, "X-Runway-Version",
+                      tarimg_is_set(version) ? version : "2024-11-06");
+    if (exchange->phase != TARASH_IMAGE_PHASE_SUBMIT) {
+        const char *path =
+            tarimg_format(&exchange->arena, "v1/tasks/%s", exchange->job_id ? exchange->job_id : "");
+        tarimg_send(exchange, exchange->phase == TARASH_IMAGE_PHASE_CANCEL ? "DELETE" : "GET", path);
+        return TARASH_IMAGE_OK;
+    }
+    if (tarimg_runway_model_of(exchange->link->model)->traits & TARIMG_RUNWAY_UPSCALER)
+        return tarimg_runway_build_upscale(exchange);
+    return tarimg_runway_build_generation(exchange);
+}
+
+/* A fraction of one, as the per cent of progress; -1 where there is none. */
+static int tarimg_percent_of_fraction(const tarimg_value *document, const char *path) {
+    const char *text = tarimg_text_at(document, path);
+    int64_t thousandths;
+    if (!text || !tarimg_parse_thousandths(text, strlen(text), 1000, &thousandths)) return -1;
+    return (int)(thousandths / 10);
+}
+
+static tarash_image_result tarimg_runway_read_output(tarash_image_exchange *exchange) {
+    const tarimg_value *list = tarimg_at(exchange->document, "output"), *item;
+    const char *created = tarimg_text_at(exchange->document, "createdAt");
+    if (created) (void)tarimg_parse_timestamp(created, &exchange->created);
+    tarimg_read_metadata(exchange, "id,status,createdAt,output");
+    for (item = list ? list->first : NULL; item; item = item->next) (void)tarimg_add_image(exchange, item);
+    return exchange->error.result;
+}
+
+/* What the beginning of a failureCode says; what else there is means that no image could be made. */
+static tarash_image_result tarimg_runway_result_of(const char *code) {
+    static const struct {
+        const char *prefix;
+        tarash_image_result result;
+    } table[] = {{"SAFETY", TARASH_IMAGE_ERROR_CONTENT_MODERATION},
+                 {"INPUT_PREPROCESSING.SAFETY", TARASH_IMAGE_ERROR_CONTENT_MODERATION},
+                 {"ASSET.INVALID", TARASH_IMAGE_ERROR_VALIDATION}};
+    size_t i;
+    for (i = 0; code && i < sizeof table / sizeof table[0]; i++) {
+        if (tarimg_begins(code, table[i].prefix)) return table[i].result;
+    }
+    return TARASH_IMAGE_ERROR_GENERATION_FAILED;
+}
+
+static tarash_image_result tarimg_runway_read_failure(tarash_image_exchange *exchange) {
+    const char *code = tarimg_text_at(exchange->document, "failureCode");
+    const char *words = tarimg_text_at(exchange->document, "failure");
+    return tarimg_fail(exchange, tarimg_runway_result_of(code), code,
+                       tarimg_is_set(words) ? words : "the task failed, and the provider doesn't say why");
+}
+
+static tarash_image_result tarimg_runway_read(tarash_image_exchange *exchange) {
+    const char *status = tarimg_text_at(exchange->document, "status");
+    int is_queued = tarimg_equal(status, "PENDING") || tarimg_equal(status, "THROTTLED");
+    if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT) {
+        tarash_image_exchange_accept(exchange, tarimg_text_at(exchange->document, "id"));
+        tarash_image_exchange_next(exchange, TARASH_IMAGE_PHASE_POLL);
+        return exchange->error.result;
+    }
+    if (!tarimg_is_set(status))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL, "the task has no status");
+    if (tarimg_equal(status, "SUCCEEDED")) return tarimg_runway_read_output(exchange);
+    if (tarimg_equal(status, "FAILED")) return tarimg_runway_read_failure(exchange);
+    if (tarimg_equal(status, "CANCELLED"))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CANCELLED, status,
+                           "the task was cancelled at the provider");
+    /* A word that this version doesn't know is no reason to give up what is being paid for. */
+    tarash_image_exchange_progress(exchange,
+                                   is_queued ? TARASH_IMAGE_STATUS_QUEUED : TARASH_IMAGE_STATUS_PROCESSING,
+                                   tarimg_percent_of_fraction(exchange->document, "progress"), -1,
+                                   tarimg_in_list("PENDING,RUNNING", status) ? NULL : status);
+    tarash_image_exchange_next(exchange, TARASH_IMAGE_PHASE_POLL);
+    return TARASH_IMAGE_OK;
+}
+
+/* "referenceImages.0.uri: message" of one of the validator's complaints. */
+static const char *tarimg_runway_issue(tarimg_arena *arena, const tarimg_value *issue) {
+    const char *message = tarimg_text_at(issue, "message"), *where = "";
+    const tarimg_value *path = tarimg_at(issue, "path"), *step;
+    for (step = path ? path->first : NULL; step && where; step = step->next) {
+        if (step->kind == TARIMG_STRING || step->kind == TARIMG_NUMBER)
+            where = tarimg_format(arena, "%s%s%.64s", where, *where ? "." : "", step->text);
+    }
+    return message && where && *where ? tarimg_format(arena, "%s: %s", where, message) : message;
+}
+
+/* The complaints stand beside a general sentence, and want of credit has a status that says nothing. */
+static void tarimg_runway_read_error(tarash_image_exchange *exchange) {
+    tarash_image_error *error = &exchange->error;
+    const tarimg_value *issues = tarimg_at(exchange->document, "issues"),
+                       *issue = issues ? issues->first : NULL;
+    const char *words = tarimg_text_at(exchange->document, "error"), *told = NULL;
+    if (tarimg_contains_nocase(words, "enough credits")) error->result = TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
+    if (issue && tarimg_text_at(issue, "code"))
+        tarimg_copy_fixed(error->provider_code, sizeof error->provider_code, tarimg_text_at(issue, "code"));
+    for (; issue; issue = issue->next) {
+        const char *text = tarimg_runway_issue(&exchange->arena, issue);
+        if (text) told = tarimg_format(&exchange->arena, "%s%s%s", told ? told : "", told ? "; " : "", text);
+    }
+    if (told)
+        tarimg_copy_fixed(error->message, sizeof error->message,
+                          tarimg_format(&exchange->arena, "%s: %s", error->message, told));
+}
+
+static const tarimg_adapter tarimg_runway_adapter = {
+    tarimg_runway_build,      tarimg_runway_read,         NULL, NULL, 1,   1,
+    tarimg_runway_read_error, tarimg_runway_choose_model, NULL, 0,    NULL};
+
+/* >>provider bfl
+   Black Forest Labs: a path and a schema per model, and polls of the address that the answer names, on a host
+   of one of the vendor's clusters. https://api.bfl.ai/openapi.json, https://docs.bfl.ai */
+
+typedef struct tarimg_bfl_model {
+    const char *prefix;
+    const char *
+        images; /* fields of the input images, in order; the last one counts on: name_2, name_3; "name[]" is a list */
+    int takes_urls;         /* of input images; else base64 only */
+    const char *operations; /* that this model is made for */
+} tarimg_bfl_model;
+
+static const tarimg_bfl_model *tarimg_bfl_model_of(const char *model) {
+    static const tarimg_bfl_model table[] = {{"flux-3-image", "images[]", 1, NULL},
+                                             {"flux-tools/outpainting", "input_image", 1, "outpaint"},
+                                             {"flux-tools/erase", "image", 1, "erase"},
+                                             {"flux-tools/deblur", "image", 1, "deblur"},
+                                             {"flux-tools/vto", "person,garment", 1, "try_on"},
+                                             {"flux-pro-1.0-expand", "image", 0, "expand"},
+                                             {"flux-pro-1.0-fill", "image", 0, "inpaint"},
+                                             {"flux-pro-1.1", "image_prompt", 0, NULL},
+                                             {"flux-dev", "image_prompt", 0, NULL},
+                                             {"", "input_image", 1, NULL}};
+    const tarimg_bfl_model *row = table;
+    while (!tarimg_begins(model, row->prefix)) row++;
+    return row;
+}
+
+#define TARIMG_BFL_FILL "flux-pro-1.0-fill"
+
+static const char *tarimg_bfl_choose_model(const tarimg_link *link) {
+    const tarash_image_operation_info *operation = link->operation;
+    if (operation && operation->call[0]) {
+        const char *made_for = tarimg_bfl_model_of(link->model)->operations;
+        return made_for && tarimg_in_list(made_for, operation->operation) ? NULL : operation->call;
+    }
+    return link->has_mask && !link->config.model ? TARIMG_BFL_FILL : NULL;
+}
+
+static void tarimg_bfl_add_image(tarash_image_exchange *exchange, const tarimg_bfl_model *model,
+                                 const char *field, size_t index) {
+    int as_url = model->takes_urls && !tarimg_input_has_bytes(&exchange->link->inputs[index]);
+    tarimg_value *value =
+        tarimg_input_value(exchange, as_url ? TARIMG_INPUT_URL : TARIMG_INPUT_BASE64, index);
+    if (field && value && tarimg_body_object(exchange))
+        (void)tarimg_put(&exchange->arena, tarimg_body_object(exchange), field, value);
+}
+
+static void tarimg_bfl_add_images(tarash_image_exchange *exchange, const tarimg_bfl_model *model) {
+    const char *names = model->images, *item = names;
+    size_t i, size = strlen(names);
+    for (i = 0; i < exchange->link->input_count; i++) {
+        int is_named = tarimg_next_item(&names, &item, &size) || strchr(item, '[') != NULL;
+        const char *name = tarimg_copy_bytes(&exchange->arena, item, size);
+        if (!is_named && name) name = tarimg_format(&exchange->arena, "%s_%d", name, (int)i + 1);
+        tarimg_bfl_add_image(exchange, model, name, i);
+    }
+    if (exchange->link->mask)
+        tarimg_set(&exchange->arena, tarimg_body_object(exchange), "mask",
+                   tarimg_input_value(exchange, TARIMG_INPUT_BASE64, (size_t)-1));
+}
+
+static void tarimg_bfl_set_size(tarash_image_exchange *exchange) {
+    const char *size = exchange->request.size;
+    int width, height;
+    if (!size || !tarimg_parse_size(size, strlen(size), &width, &height)) return;
+    tarimg_body_integer(exchange, "width", width);
+    tarimg_body_integer(exchange, "height", height);
+}
+
+/* Models with free ratios take them from 21:9 to 9:21. */
+static void tarimg_bfl_set_ratio(tarash_image_exchange *exchange) {
+    static const char widest[] = "21:9", highest[] = "9:21";
+    const char *asked = exchange->request.aspect_ratio, *sent = asked;
+    double ratio;
+    if (!asked) return;
+    if (!exchange->link->caps->aspect_ratios && tarimg_parse_ratio(asked, strlen(asked), &ratio)) {
+        if (ratio * 9 > 21.0001) sent = widest;
+        if (ratio * 21 < 8.9999) sent = highest;
+    }
+    if (sent != asked)
+        tarimg_warn(exchange->link, "aspect_ratio", asked, sent, "this model takes ratios from 21:9 to 9:21");
+    tarimg_body_set(exchange, "aspect_ratio", sent);
+}
+
+/* FLUX 3 has steps of resolution: the one whose square comes nearest to the size asked for. */
+static const char *tarimg_bfl_resolution(tarash_image_exchange *exchange) {
+    static const struct {
+        const char *name;
+        int edge;
+    } steps[] = {{"768sq", 768}, {"1k", 1024}, {"1.5k", 1536}, {"2k", 2048}, {"4k", 4096}};
+    tarimg_link *link = exchange->link;
+    double pixels = (double)link->width * link->height, best_distance = 0;
+    const char *best = NULL;
+    size_t i;
+    if (!link->caps->qualities || !link->width) return exchange->request.quality;
+    for (i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        double distance = tarimg_ratio_distance((double)steps[i].edge * steps[i].edge, pixels);
+        if (best && distance >= best_distance) continue;
+        best = steps[i].name;
+        best_distance = distance;
+    }
+    if (exchange->request.quality && !tarimg_equal(exchange->request.quality, best))
+        tarimg_warn(link, "quality", exchange->request.quality, best, "size is set, too, and wins");
+    return best;
+}
+
+/* Outpainting wants the size of the whole canvas, which extra_params may give, too. */
+static int tarimg_bfl_lacks_canvas(const tarash_image_exchange *exchange, const tarimg_bfl_model *model) {
+    const tarimg_value *extra = exchange->link->extra;
+    if (!tarimg_equal(model->operations, "outpaint") || exchange->request.size) return 0;
+    return !tarimg_at(extra, "width") || !tarimg_at(extra, "height");
+}
+
+static tarash_image_result tarimg_bfl_build_submit(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    const tarash_image_request *request = &exchange->request;
+    const tarimg_bfl_model *model = tarimg_bfl_model_of(link->model);
+    const char *path = tarimg_encode_path(&exchange->arena, link->model, "/");
+    if (path) tarimg_send(exchange, "POST", path);
+    if (tarimg_bfl_lacks_canvas(exchange, model))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "size: outpainting needs the size of the whole canvas");
+    if (link->config.model && !tarimg_equal(link->config.model, link->model))
+        tarimg_warn(link, "model", link->config.model, link->model, "this operation has a model of its own");
+    tarimg_body_set(exchange, "prompt", tarimg_is_set(request->prompt) ? request->prompt : NULL);
+    tarimg_bfl_add_images(exchange, model);
+    tarimg_bfl_set_size(exchange);
+    tarimg_bfl_set_ratio(exchange);
+    tarimg_body_set(exchange, "resolution", tarimg_bfl_resolution(exchange));
+    if (request->has_seed) tarimg_body_integer(exchange, "seed", request->seed);
+    tarimg_body_set(exchange, "output_format", request->output_format);
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_bfl_build(tarash_image_exchange *exchange) {
+    const char *id = exchange->job_id ? exchange->job_id : "";
+    if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT) return tarimg_bfl_build_submit(exchange);
+    id = tarimg_encode_path(&exchange->arena, id, "");
+    tarimg_send(exchange, "GET", tarimg_format(&exchange->arena, "get_result?id=%s", id ? id : ""));
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_bfl_read_submit(tarash_image_exchange *exchange) {
+    const char *url = tarimg_text_at(exchange->document, "polling_url");
+    tarash_image_exchange_accept(exchange, tarimg_text_at(exchange->document, "id"));
+    if (tarimg_is_set(url)) exchange->poll_url = tarimg_copy(&exchange->arena, url);
+    tarimg_read_metadata(exchange, "id,polling_url,status,webhook_url");
+    tarash_image_exchange_next(exchange, TARASH_IMAGE_PHASE_POLL);
+    return exchange->error.result;
+}
+
+static tarash_image_result tarimg_bfl_read_result(tarash_image_exchange *exchange, const char *status) {
+    const char *prompt = tarimg_text_at(exchange->document, "result.prompt");
+    tarimg_found *found = tarimg_add_image(exchange, tarimg_at(exchange->document, "result.sample"));
+    (void)status;
+    if (!found) return exchange->error.result;
+    if (tarimg_is_set(prompt) && !tarimg_equal(prompt, exchange->request.prompt))
+        found->revised_prompt = tarimg_copy(&exchange->arena, prompt);
+    found->has_seed = tarimg_integer_at(exchange->document, "result.seed", &found->seed);
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_bfl_read_moderation(tarash_image_exchange *exchange, const char *status) {
+    const char *reasons =
+        tarimg_error_list(&exchange->arena, tarimg_at(exchange->document, "details.Moderation Reasons"));
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, status,
+                       reasons ? tarimg_format(&exchange->arena, "%s: %s", status, reasons) : TARIMG_BLOCKED);
+}
+
+static tarash_image_result tarimg_bfl_read_failure(tarash_image_exchange *exchange, const char *status) {
+    const char *words = tarimg_text_at(exchange->document, "details");
+    if (!words) words = tarimg_error_message(&exchange->arena, tarimg_at(exchange->document, "details"));
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, status,
+                       tarimg_is_set(words) ? words : "the task failed, and the provider doesn't say why");
+}
+
+static tarash_image_result tarimg_bfl_read_waiting(tarash_image_exchange *exchange, const char *status) {
+    int percent = tarimg_percent_of_fraction(exchange->document, "progress");
+    int is_queued = tarimg_equal(status, "Pending") && percent < 0;
+    tarash_image_exchange_progress(exchange,
+                                   is_queued ? TARASH_IMAGE_STATUS_QUEUED : TARASH_IMAGE_STATUS_PROCESSING,
+                                   percent, -1, tarimg_equal(status, "Pending") ? NULL : status);
+    tarash_image_exchange_next(exchange, TARASH_IMAGE_PHASE_POLL);
+    return TARASH_IMAGE_OK;
+}
+
+#define TARIMG_BFL_PATIENCE 3 /* polls that may not find a task which has just been accepted */
+
+static tarash_image_result tarimg_bfl_read_missing(tarash_image_exchange *exchange, const char *status) {
+    if (exchange->poll_number < TARIMG_BFL_PATIENCE) return tarimg_bfl_read_waiting(exchange, status);
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, status,
+                       "the provider knows the task no more");
+}
+
+static tarash_image_result tarimg_bfl_read(tarash_image_exchange *exchange) {
+    static const struct {
+        const char *status;
+        tarash_image_result (*read_fn)(tarash_image_exchange *exchange, const char *status);
+    } table[] = {{"Ready", tarimg_bfl_read_result},
+                 {"Request Moderated", tarimg_bfl_read_moderation},
+                 {"Content Moderated", tarimg_bfl_read_moderation},
+                 {"Error", tarimg_bfl_read_failure},
+                 {"Failed", tarimg_bfl_read_failure},
+                 {"Task not found", tarimg_bfl_read_missing}};
+    const char *status = tarimg_text_at(exchange->document, "status");
+    size_t i;
+    if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT) return tarimg_bfl_read_submit(exchange);
+    if (!status) status = tarimg_text_at(exchange->document, "state");
+    if (!tarimg_is_set(status))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL, "the task has no status");
+    for (i = 0; i < sizeof table / sizeof table[0]; i++) {
+        if (tarimg_equal(status, table[i].status)) return table[i].read_fn(exchange, status);
+    }
+    return tarimg_bfl_read_waiting(exchange, status);
+}
+
+static const tarimg_adapter tarimg_bfl_adapter = {
+    tarimg_bfl_build, tarimg_bfl_read, NULL, NULL, 1, 0, NULL, tarimg_bfl_choose_model, NULL, 0, NULL};
+
 /* >>provider custom
    A provider that the user registered: its functions, behind the same interface. */
 
@@ -9824,6 +10327,10 @@ static const tarimg_adapter tarimg_mock_adapter = {
     (TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_OUTPUT)
 #define TARIMG_REPLICATE_ELEVEN "1:1,16:9,21:9,3:2,2:3,4:5,5:4,3:4,4:3,9:16,9:21"
 #define TARIMG_REPLICATE_NINE   "1:1,16:9,3:2,2:3,4:5,5:4,9:16,3:4,4:3"
+
+#define TARIMG_FIELDS_RUNWAY (TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT)
+#define TARIMG_FIELDS_BFL                                                                                    \
+    (TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_OUTPUT_FORMAT)
 
 /* fields, max n, input images, mask, seeds from, to,
    sizes, multiple, max edge, max ratio, min pixels, max pixels,
@@ -10514,6 +11021,119 @@ static const tarash_image_capabilities tarimg_caps_fal_relight = {
     "any", 0, 0, 0, 0, 0,
     NULL, NULL, NULL, NULL, "jpeg,png", 0, NULL, 0};
 
+static const tarash_image_capabilities tarimg_caps_runway_gen4 = {
+    TARIMG_FIELDS_RUNWAY | TARASH_IMAGE_FIELD_SEED, 1, 3, TARASH_IMAGE_MASK_NONE, 0, 4294967295,
+    "1024x1024,1080x1080,1168x880,1360x768,1440x1080,1080x1440,1808x768,1920x1080,1080x1920,2112x912,"
+    "1280x720,720x1280,720x720,960x720,720x960,1680x720", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_runway_gemini_25 = {
+    TARIMG_FIELDS_RUNWAY, 1, 3, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "1344x768,768x1344,1024x1024,1184x864,864x1184,1536x672,832x1248,1248x832,896x1152,1152x896", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_runway_gemini_3_pro = {
+    TARIMG_FIELDS_RUNWAY, 1, 14, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "1344x768,768x1344,1024x1024,1184x864,864x1184,1536x672,832x1248,1248x832,896x1152,1152x896,"
+    "2048x2048,1696x2528,2528x1696,1792x2400,2400x1792,1856x2304,2304x1856,1536x2752,2752x1536,3168x1344,"
+    "4096x4096,3392x5056,5056x3392,3584x4800,4800x3584,3712x4608,4608x3712,3072x5504,5504x3072,6336x2688", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_runway_gemini_31_flash = {
+    TARIMG_FIELDS_RUNWAY, 1, 14, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "1344x768,768x1344,1024x1024,1184x864,864x1184,1536x672,832x1248,1248x832,896x1152,1152x896,"
+    "2048x2048,1696x2528,2528x1696,1792x2400,2400x1792,1856x2304,2304x1856,1536x2752,2752x1536,3168x1344,"
+    "4096x4096,3392x5056,5056x3392,3584x4800,4800x3584,3712x4608,4608x3712,3072x5504,5504x3072,6336x2688,"
+    "512x512,416x624,624x416,432x592,592x432,448x576,576x448,384x672,672x384,768x336,256x1024,1024x256,"
+    "176x1408,1408x176,512x2048,2048x512,352x2816,2816x352,1024x4096,4096x1024,704x5632,5632x704,"
+    "2048x8192,8192x2048,1408x11264,11264x1408", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_runway_gpt_2 = {
+    TARIMG_FIELDS_RUNWAY | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_BACKGROUND, 10, 16, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,2048x880,1920x1088,1920x1280,1920x1440,1920x1536,1920x1920,1536x1920,1440x1920,1280x1920,"
+    "1088x1920,2912x1248,2560x1440,2560x1712,2560x1920,2560x2048,2560x2560,2048x2560,1920x2560,1712x2560,"
+    "1440x2560,3840x1648,3840x2160,3504x2336,3264x2448,3200x2560,2880x2880,2560x3200,2448x3264,2336x3504,"
+    "2160x3840", 0, 0, 0, 0, 0,
+    NULL, "auto,low,medium,high", NULL, "auto,opaque,transparent", NULL, 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_runway_gpt_25_flare = {
+    TARIMG_FIELDS_RUNWAY | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_BACKGROUND, 10, 16, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,2048x880,1920x1088,1920x1280,1920x1440,1920x1536,1920x1920,1536x1920,1440x1920,1280x1920,"
+    "1088x1920,2912x1248,2560x1440,2560x1712,2560x1920,2560x2048,2560x2560,2048x2560,1920x2560,1712x2560,"
+    "1440x2560,3840x1648,3840x2160,3504x2336,3264x2448,3200x2560,2880x2880,2560x3200,2448x3264,2336x3504,"
+    "2160x3840", 0, 0, 0, 0, 0,
+    NULL, "low,medium,high,xhigh,max", NULL, "auto,opaque", NULL, 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_runway_gpt_25 = {
+    TARIMG_FIELDS_RUNWAY | TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_BACKGROUND, 10, 16, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,2048x880,1920x1088,1920x1280,1920x1440,1920x1536,1920x1920,1536x1920,1440x1920,1280x1920,"
+    "1088x1920,2912x1248,2560x1440,2560x1712,2560x1920,2560x2048,2560x2560,2048x2560,1920x2560,1712x2560,"
+    "1440x2560,3840x1648,3840x2160,3504x2336,3264x2448,3200x2560,2880x2880,2560x3200,2448x3264,2336x3504,"
+    "2160x3840", 0, 0, 0, 0, 0,
+    NULL, "low,medium,high,xhigh,max", NULL, "auto,opaque,transparent", NULL, 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_runway_seedream_pro = {
+    TARIMG_FIELDS_RUNWAY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_OUTPUT_FORMAT, 4, 14, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,1024x1024,1184x896,896x1184,1376x768,768x1376,1296x864,864x1296,2048x2048,2304x1728,1728x2304,"
+    "2720x1530,1530x2720,2496x1664,1664x2496", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg", 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_runway_seedream_lite = {
+    TARIMG_FIELDS_RUNWAY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_OUTPUT_FORMAT, 4, 14, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "2048x2048,2304x1728,1728x2304,2848x1600,1600x2848,2496x1664,1664x2496,3136x1344,3072x3072,3456x2592,"
+    "2592x3456,4096x2304,2304x4096,3744x2496,2496x3744,4704x2016", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg", 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_runway_grok = {
+    TARIMG_FIELDS_RUNWAY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_QUALITY, 4, 3, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,1024x1024,1280x720,720x1280,1152x864,864x1152,1248x832,832x1248,1248x576,576x1248,1280x576,"
+    "576x1280,1408x704,704x1408,2048x2048,2816x1584", 0, 0, 0, 0, 0,
+    NULL, "low,medium", NULL, NULL, NULL, 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_runway_muse = {
+    TARIMG_FIELDS_RUNWAY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_OUTPUT_FORMAT, 4, 10, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,2352x1008,2016x1152,1920x1280,1792x1344,1600x1600,1344x1792,1280x1920,1152x2016", 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_runway_upscaler = {
+    TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT, 1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, NULL, 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_bfl_flux_3 = {
+    TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_QUALITY, 1, 10, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    "auto,21:9,2:1,16:9,3:2,7:5,4:3,5:4,1:1,4:5,3:4,5:7,2:3,9:16,1:2,9:21", "768sq,1k,1.5k,2k,4k", NULL, NULL, NULL, 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_bfl_flux_3_klein = {
+    TARIMG_FIELDS_BFL | TARASH_IMAGE_FIELD_SIZE, 1, 10, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,any", 16, 0, 0, 0, 4194304,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 64, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_bfl_flux_2 = {
+    TARIMG_FIELDS_BFL | TARASH_IMAGE_FIELD_SIZE, 1, 8, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,any", 16, 0, 0, 0, 4194304,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 64, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_bfl_flux_2_klein = {
+    TARIMG_FIELDS_BFL | TARASH_IMAGE_FIELD_SIZE, 1, 4, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "auto,any", 16, 0, 0, 0, 4194304,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 64, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_bfl_kontext = {
+    TARIMG_FIELDS_BFL | TARASH_IMAGE_FIELD_ASPECT_RATIO, 1, 4, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_bfl_ultra = {
+    TARIMG_FIELDS_BFL | TARASH_IMAGE_FIELD_ASPECT_RATIO, 1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_bfl_flux_1 = {
+    TARIMG_FIELDS_BFL | TARASH_IMAGE_FIELD_SIZE, 1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 32, 1440, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 256, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_bfl_fill = {
+    TARIMG_FIELDS_BFL | TARASH_IMAGE_FIELD_MASK, 1, 1, TARASH_IMAGE_MASK_WHITE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_bfl_tool = {
+    TARIMG_FIELDS_BFL, 1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_bfl_outpainting = {
+    TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_OUTPUT_FORMAT, 1, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    "any", 0, 0, 0, 0, 4194304,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 64, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_bfl_try_on = {
+    TARIMG_FIELDS_BFL, 1, 2, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+
 /* The first row that matches counts: longer prefixes stand above shorter ones. */
 static const tarash_image_model_info tarimg_models[] = {
     {"openai", "gpt-image-2.6-flare", "current", &tarimg_caps_gpt_image_26},
@@ -10719,6 +11339,40 @@ static const tarash_image_model_info tarimg_models[] = {
     {"fal", "fal-ai/imageutils/rembg", "current", &tarimg_caps_fal_tool},
     {"fal", "fal-ai/nafnet/deblur", "current", &tarimg_caps_fal_deblur},
     {"fal", "fal-ai/iclight-v2", "current", &tarimg_caps_fal_relight},
+    {"runway", "gen4_image", "current", &tarimg_caps_runway_gen4},
+    {"runway", "gen4_image_turbo", "current", &tarimg_caps_runway_gen4},
+    {"runway", "gemini_2.5_flash", "current", &tarimg_caps_runway_gemini_25},
+    {"runway", "gemini_image3_pro", "current", &tarimg_caps_runway_gemini_3_pro},
+    {"runway", "gemini_image3.1_flash", "current", &tarimg_caps_runway_gemini_31_flash},
+    {"runway", "gpt_image_2", "current", &tarimg_caps_runway_gpt_2},
+    {"runway", "gpt_image_2_5_flare", "current", &tarimg_caps_runway_gpt_25_flare},
+    {"runway", "gpt_image_2_5_sunburst", "current", &tarimg_caps_runway_gpt_25},
+    {"runway", "seedream5_pro", "current", &tarimg_caps_runway_seedream_pro},
+    {"runway", "seedream5_lite", "current", &tarimg_caps_runway_seedream_lite},
+    {"runway", "grok_imagine_image_2", "current", &tarimg_caps_runway_grok},
+    {"runway", "muse_image", "current", &tarimg_caps_runway_muse},
+    {"runway", "magnific_precision_upscaler_v2", "current", &tarimg_caps_runway_upscaler},
+    {"bfl", "flux-3-image", "current", &tarimg_caps_bfl_flux_3},
+    {"bfl", "flux-3-image-klein", "current", &tarimg_caps_bfl_flux_3_klein},
+    {"bfl", "flux-2-klein-4b", "current", &tarimg_caps_bfl_flux_2_klein},
+    {"bfl", "flux-2-klein-9b", "current", &tarimg_caps_bfl_flux_2_klein},
+    {"bfl", "flux-2-klein-9b-preview", "current", &tarimg_caps_bfl_flux_2_klein},
+    {"bfl", "flux-2-klein*", "current", &tarimg_caps_bfl_flux_2_klein},
+    {"bfl", "flux-2-pro", "current", &tarimg_caps_bfl_flux_2},
+    {"bfl", "flux-2-pro-preview", "current", &tarimg_caps_bfl_flux_2},
+    {"bfl", "flux-2-max", "current", &tarimg_caps_bfl_flux_2},
+    {"bfl", "flux-2-flex", "current", &tarimg_caps_bfl_flux_2},
+    {"bfl", "flux-kontext-pro", "current", &tarimg_caps_bfl_kontext},
+    {"bfl", "flux-kontext-max", "current", &tarimg_caps_bfl_kontext},
+    {"bfl", "flux-pro-1.1-ultra*", "current", &tarimg_caps_bfl_ultra},
+    {"bfl", "flux-pro-1.1", "current", &tarimg_caps_bfl_flux_1},
+    {"bfl", "flux-dev", "current", &tarimg_caps_bfl_flux_1},
+    {"bfl", "flux-pro-1.0-fill*", "current", &tarimg_caps_bfl_fill},
+    {"bfl", "flux-pro-1.0-expand", "current", &tarimg_caps_bfl_tool},
+    {"bfl", "flux-tools/outpainting-v1", "current", &tarimg_caps_bfl_outpainting},
+    {"bfl", "flux-tools/erase-v1", "current", &tarimg_caps_bfl_fill},
+    {"bfl", "flux-tools/deblur-v1", "current", &tarimg_caps_bfl_tool},
+    {"bfl", "flux-tools/vto-v1", "current", &tarimg_caps_bfl_try_on},
 };
 
 #if defined(TARASH_IMAGE_NO_OPENAI)
@@ -10800,6 +11454,16 @@ static const tarash_image_model_info tarimg_models[] = {
 #define TARIMG_HUGGINGFACE 0, NULL
 #else
 #define TARIMG_HUGGINGFACE 1, &tarimg_hf_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_RUNWAY)
+#define TARIMG_RUNWAY 0, NULL
+#else
+#define TARIMG_RUNWAY 1, &tarimg_runway_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_BFL)
+#define TARIMG_BFL 0, NULL
+#else
+#define TARIMG_BFL 1, &tarimg_bfl_adapter
 #endif
 #if defined(TARASH_IMAGE_NO_MOCK)
 #define TARIMG_MOCK 0, NULL
@@ -10908,6 +11572,17 @@ static const tarash_image_operation_info tarimg_operations[] = {
     {"fal", "reframe", "fal-ai/ideogram/v3/reframe", TARIMG_NEEDS_IMAGE, NULL},
     {"fal", "relight", "fal-ai/iclight-v2", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
     {"huggingface", "image_to_image", "hf-inference", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"runway", "generate", "text_to_image", TARIMG_NEEDS_PROMPT | TARIMG_TAKES_IMAGES, NULL},
+    {"runway", "edit", "text_to_image", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"runway", "upscale", "magnific_precision_upscaler_v2", TARIMG_NEEDS_IMAGE, NULL},
+    {"bfl", "generate", "", TARIMG_NEEDS_PROMPT | TARIMG_TAKES_IMAGES, NULL},
+    {"bfl", "edit", "", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"bfl", "inpaint", TARIMG_BFL_FILL, TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"bfl", "expand", "flux-pro-1.0-expand", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"bfl", "outpaint", "flux-tools/outpainting-v1", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"bfl", "erase", "flux-tools/erase-v1", TARIMG_NEEDS_IMAGE | TARIMG_NEEDS_MASK, NULL},
+    {"bfl", "deblur", "flux-tools/deblur-v1", TARIMG_NEEDS_IMAGE, NULL},
+    {"bfl", "try_on", "flux-tools/vto-v1", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
 };
 
 /* What most of fal's models take; the name of the field that images go to differs. */
@@ -11207,6 +11882,16 @@ static const tarash_image_provider_info tarimg_rows[] = {
           TARASH_IMAGE_FIELD_OUTPUT_FORMAT,
       1, 1, TARASH_IMAGE_MASK_NONE, 0, 0, "any", 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0},
      TARIMG_HUGGINGFACE},
+    {"runway", "runwayml",
+     "https://api.dev.runwayml.com", "RUNWAYML_BASE_URL", "RUNWAYML_API_SECRET", 0, "Authorization", "Bearer ", NULL,
+     "gen4_image", "api_version,tags,subjects", NULL, 5000,
+     {TARIMG_FIELDS_RUNWAY | TARASH_IMAGE_FIELD_SEED, 1, 0, TARASH_IMAGE_MASK_NONE, 0, 4294967295, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, "png,jpeg,webp", 0},
+     TARIMG_RUNWAY},
+    {"bfl", "black-forest-labs,black_forest_labs",
+     "https://api.bfl.ai/v1", NULL, "BFL_API_KEY", 0, "x-key", "", "api.bfl.ai,api.*.bfl.ai",
+     "flux-2-pro", NULL, NULL, 0,
+     {TARIMG_FIELDS_BFL | TARASH_IMAGE_FIELD_SIZE, 1, 0, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0},
+     TARIMG_BFL},
     {"mock", NULL,
      "mock:", NULL, NULL, 1, "Authorization", "Bearer ", NULL,
      "mock", NULL, NULL, 0,

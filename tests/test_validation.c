@@ -1034,15 +1034,16 @@ static void test_table_of_providers(void **state) {
 static void give_what_it_needs(const char *provider, const char *model) {
     static tarash_image_input image;
     const tarash_image_operation_info *operation = tarimg_find_operation(provider, NULL, model);
-    if (!operation) return;
+    uint32_t flags = operation ? operation->flags : 0;
     memset(&image, 0, sizeof image);
     image.data = tiny_png;
     image.size = tiny_png_size;
-    if (operation->flags & TARASH_IMAGE_OPERATION_NEEDS_IMAGE) {
+    if ((flags & TARASH_IMAGE_OPERATION_NEEDS_IMAGE) || strcmp(model, "gen4_image_turbo") == 0) {
         s.request.images = &image;
         s.request.image_count = 1;
     }
-    if (operation->flags & TARASH_IMAGE_OPERATION_NEEDS_MASK) {
+    if (strcmp(model, "flux-tools/outpainting-v1") == 0) s.request.size = "1024x1024";
+    if (flags & TARASH_IMAGE_OPERATION_NEEDS_MASK) {
         s.request.mask.data = tiny_mask_png;
         s.request.mask.size = tiny_mask_png_size;
     }
