@@ -779,10 +779,12 @@ typedef struct tarash_image_field_mapping {
            name{}        size as {"width": W, "height": H}
            name+name     size as two numbers
            (nothing)     the model has no such field: a warning, or UNSUPPORTED for images
+       Two body fields may not meet, and no standard field is named twice. Where images are mapped, so must a mask be.
+       A protocol that edits by a call of its own (openai) then sees no images: name the operation "edit" to have it.
        What isn't named goes out as the provider's protocol has it; at providers whose models each have fields
        of their own (fal, replicate) it is left out, with a warning. */
     const char *fields;
-    const char *constants; /* JSON object merged into the body, below the fields, or NULL */
+    const char *constants; /* JSON object merged into the body before the fields are written, or NULL */
 } tarash_image_field_mapping;
 
 /* ---- one call ------------------------------------------------------------------------------------------ */
@@ -6484,22 +6486,49 @@ static void tarimg_hide_mapped(const tarimg_link *link, tarash_image_request *re
     }
     if (tarimg_find_mapped(link, TARASH_IMAGE_FIELD_N)) request->n = 0;
     if (tarimg_find_mapped(link, TARASH_IMAGE_FIELD_SEED)) request->has_seed = 0;
+    if (tarimg_find_mapped(link, TARASH_IMAGE_FIELD_IMAGES)) {
+        request->images = NULL;
+        request->image_count = 0;
+    }
+    if (tarimg_find_mapped(link, TARASH_IMAGE_FIELD_MASK)) memset(&request->mask, 0, sizeof request->mask);
+}
+
+/* The part of a body field that names a place; what follows says in which form. */
+static size_t tarimg_target_size(const char *target, size_t size) {
+    size_t i = 0;
+    while (i < size && !strchr("[{+", target[i])) i++;
+    return i;
+}
+
+/* An entry of a mapping's list, "standard" or "standard=body", in its parts. */
+typedef struct tarimg_entry {
+    uint32_t field;
+    const char *target;
+    size_t target_size, place_size;
+} tarimg_entry;
+
+static int tarimg_next_entry(const char **fields, tarimg_entry *entry) {
+    const char *item, *equals;
+    size_t size, name_size;
+    if (!tarimg_next_item(fields, &item, &size)) return 0;
+    equals = (const char *)memchr(item, '=', size);
+    name_size = equals ? (size_t)(equals - item) : size;
+    entry->field = tarimg_mappable_field(item, name_size);
+    entry->target = equals ? equals + 1 : item;
+    entry->target_size = equals ? size - name_size - 1 : size;
+    entry->place_size = tarimg_target_size(entry->target, entry->target_size);
+    return 1;
 }
 
 /* Reads "standard=body,..."; entries of unknown names are left out. */
 static tarimg_mapped *tarimg_parse_mapping(tarimg_arena *arena, const char *fields) {
     tarimg_mapped *first = NULL;
-    const char *item;
-    size_t size;
-    while (tarimg_next_item(&fields, &item, &size)) {
-        const char *equals = (const char *)memchr(item, '=', size);
-        size_t name_size = equals ? (size_t)(equals - item) : size;
-        const char *target = equals ? equals + 1 : item;
-        uint32_t field = tarimg_mappable_field(item, name_size);
-        tarimg_mapped *mapped = field ? (tarimg_mapped *)tarimg_take(arena, sizeof *mapped) : NULL;
+    tarimg_entry entry;
+    while (tarimg_next_entry(&fields, &entry)) {
+        tarimg_mapped *mapped = entry.field ? (tarimg_mapped *)tarimg_take(arena, sizeof *mapped) : NULL;
         if (!mapped) continue;
-        mapped->field = field;
-        mapped->target = tarimg_copy_bytes(arena, target, (size_t)(item + size - target));
+        mapped->field = entry.field;
+        mapped->target = tarimg_copy_bytes(arena, entry.target, entry.target_size);
         mapped->next = first;
         if (mapped->target) first = mapped;
     }
@@ -6508,7 +6537,13 @@ static tarimg_mapped *tarimg_parse_mapping(tarimg_arena *arena, const char *fiel
 
 static void tarimg_put_mapped(tarash_image_exchange *exchange, tarimg_value *root, const char *target,
                               tarimg_value *value) {
-    if (value && root) (void)tarimg_put(&exchange->arena, root, target, value);
+    if (!value || !root) return;
+    if (exchange->is_form)
+        tarimg_set(&exchange->arena, root, target, value);
+    else if (!tarimg_put(&exchange->arena, root, target, value) && !exchange->arena.failed)
+        (void)tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                          tarimg_format(&exchange->arena,
+                                        "field mapping: \"%s\" doesn't fit the body's other fields", target));
 }
 
 /* A size: text, an object ("name{}"), or two numbers ("name+name"). */
@@ -6523,7 +6558,12 @@ static void tarimg_put_mapped_size(tarash_image_exchange *exchange, tarimg_value
         high = tarimg_format(arena, "%s.height", name);
     }
     if (!name || !wide) return;
-    if (!high || !tarimg_parse_size(size, strlen(size), &width, &height)) {
+    if (!tarimg_parse_size(size, strlen(size), &width, &height)) {
+        if (high && !is_object)
+            return; /* two numbers have no word for "auto", which is what leaving them out gives */
+        high = NULL;
+    }
+    if (!high) {
         tarimg_put_mapped(exchange, root, name, tarimg_value_text(arena, size));
         return;
     }
@@ -12933,6 +12973,10 @@ static void tarimg_map_capabilities(tarimg_link *link, tarash_image_capabilities
         if (field == TARASH_IMAGE_FIELD_MASK && caps->mask == TARASH_IMAGE_MASK_NONE)
             caps->mask = TARASH_IMAGE_MASK_WHITE;
     }
+    /* A protocol that sees no images doesn't look for a mask. */
+    if (tarimg_find_mapped(link, TARASH_IMAGE_FIELD_IMAGES) &&
+        !tarimg_find_mapped(link, TARASH_IMAGE_FIELD_MASK) && tarimg_row_of_adapter(link->adapter))
+        caps->fields &= ~(uint32_t)TARASH_IMAGE_FIELD_MASK;
 }
 
 /* The standard fields that a mapping takes over, and what that says about the model. */
@@ -13365,6 +13409,7 @@ static tarash_image_result tarimg_exchange_build(tarash_image_exchange *exchange
     link->mask = mask;
     if (result == TARASH_IMAGE_OK && exchange->phase == TARASH_IMAGE_PHASE_SUBMIT) {
         if (link->mapped) tarimg_write_mapped(exchange, tarimg_fields_place(exchange), &request);
+        result = exchange->error.result;
         if (link->extra && link->extra->first && tarimg_fields_place(exchange))
             tarimg_merge(&exchange->arena, tarimg_fields_place(exchange), link->extra);
     }
@@ -13619,6 +13664,9 @@ static tarash_image_result tarimg_check_operation(tarimg_job *job, tarimg_link *
                          : TARASH_IMAGE_OPERATION_TAKES_PROMPT | TARASH_IMAGE_OPERATION_NEEDS_PROMPT |
                                TARASH_IMAGE_OPERATION_TAKES_IMAGES | TARASH_IMAGE_OPERATION_TAKES_MASK;
     const char *name = link->operation ? link->operation->operation : "";
+    const tarimg_mapped *mapped = tarimg_find_mapped(link, TARIMG_MAPPED_PROMPT);
+    if (link->mapped && (mapped ? !mapped->target[0] : link->adapter->is_mapped))
+        flags &= ~(uint32_t)(TARASH_IMAGE_OPERATION_TAKES_PROMPT | TARASH_IMAGE_OPERATION_NEEDS_PROMPT);
     if (!tarimg_is_set(prompt) && (flags & TARASH_IMAGE_OPERATION_NEEDS_PROMPT))
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "prompt: is %s; say what the image shall show", prompt ? "empty" : "missing");
@@ -13635,7 +13683,7 @@ static tarash_image_result tarimg_check_operation(tarimg_job *job, tarimg_link *
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "mask: the operation %s needs one", name);
     if (tarimg_is_set(prompt) && !(flags & TARASH_IMAGE_OPERATION_TAKES_PROMPT)) {
-        tarimg_warn(link, "prompt", prompt, NULL, "this operation takes no prompt");
+        tarimg_warn(link, "prompt", prompt, NULL, "no prompt is taken here");
         link->request.prompt = NULL;
     }
     return TARASH_IMAGE_OK;
@@ -15697,7 +15745,7 @@ static void tarimg_free_inputs(tarimg_job *job) {
     size_t i;
     for (i = 0; job->inputs && i < job->request.image_count; i++)
         tarimg_release(&job->client->allocator, job->inputs[i].owned);
-    for (i = 0; i < 4; i++) {
+    for (i = 0; i < sizeof job->masks / sizeof job->masks[0]; i++) {
         if (job->masks[i]) tarimg_release(&job->client->allocator, job->masks[i]->owned);
         job->masks[i] = NULL;
     }
@@ -16396,35 +16444,52 @@ static tarash_image_result tarimg_refuse_mapping(tarash_image_client *client, co
     return TARASH_IMAGE_ERROR_VALIDATION;
 }
 
+/* A name, or names joined by dots. */
+static int tarimg_is_dotted(const char *text, size_t size) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+    size_t i;
+    for (i = 0; i < size; i++) {
+        if (!text[i] || !strchr(plain, text[i]) || (text[i] == '.' && i && text[i - 1] == '.')) return 0;
+    }
+    return size > 0 && text[0] != '.' && text[size - 1] != '.';
+}
+
 /* Is a body field written as the standard field at hand can be? */
 static int tarimg_is_target(uint32_t field, const char *target, size_t size) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-    size_t i = 0;
-    while (i < size && strchr(plain, target[i])) i++;
-    if (i == size) return size == 0 || (target[0] != '.' && target[size - 1] != '.');
-    if (i == 0) return 0;
-    if (field == TARASH_IMAGE_FIELD_SIZE) {
-        if (size - i == 2 && memcmp(target + i, "{}", 2) == 0) return 1;
-        return target[i] == '+' && tarimg_is_target(0, target + i + 1, size - i - 1) && i + 1 < size;
-    }
-    if (field != TARASH_IMAGE_FIELD_IMAGES || size - i < 2 || memcmp(target + i, "[]", 2) != 0) return 0;
-    return size - i == 2 ||
-           (target[i + 2] == '.' && i + 3 < size && tarimg_is_target(0, target + i + 3, size - i - 3));
+    size_t named = tarimg_target_size(target, size), rest = size - named;
+    const char *form = target + named;
+    if (size == 0) return 1;
+    if (!tarimg_is_dotted(target, named)) return 0;
+    if (rest == 0) return 1;
+    if (field == TARASH_IMAGE_FIELD_SIZE)
+        return (rest == 2 && memcmp(form, "{}", 2) == 0) ||
+               (*form == '+' && tarimg_is_dotted(form + 1, rest - 1));
+    if (field != TARASH_IMAGE_FIELD_IMAGES || rest < 2 || memcmp(form, "[]", 2) != 0) return 0;
+    return rest == 2 || (form[2] == '.' && tarimg_is_dotted(form + 3, rest - 3));
+}
+
+/* Is one place the other, or a part of it? */
+static int tarimg_places_meet(const char *a, size_t a_size, const char *b, size_t b_size) {
+    size_t common = a_size < b_size ? a_size : b_size;
+    if (common == 0 || memcmp(a, b, common) != 0) return 0;
+    return a_size == b_size || (a_size < b_size ? b[common] : a[common]) == '.';
 }
 
 /* What is wrong with a mapping's list, or NULL. */
 static const char *tarimg_mapping_problem(const char *fields) {
-    const char *item;
-    size_t size;
+    tarimg_entry entry, other;
+    const char *rest;
     if (!tarimg_is_set(fields)) return "fields: is missing";
-    while (tarimg_next_item(&fields, &item, &size)) {
-        const char *equals = (const char *)memchr(item, '=', size);
-        size_t name_size = equals ? (size_t)(equals - item) : size;
-        uint32_t field = tarimg_mappable_field(item, name_size);
-        if (!field) return "fields: has an entry whose first part is no standard field";
-        if (equals && !tarimg_is_target(field, equals + 1, size - name_size - 1))
+    while (tarimg_next_entry(&fields, &entry)) {
+        if (!entry.field) return "fields: has an entry whose first part is no standard field";
+        if (!tarimg_is_target(entry.field, entry.target, entry.target_size))
             return "fields: has a body field that can't be read (name, name[], name[].key, name{} or "
                    "name+name)";
+        for (rest = fields; tarimg_next_entry(&rest, &other);) {
+            if (other.field == entry.field) return "fields: names a standard field twice";
+            if (tarimg_places_meet(entry.target, entry.place_size, other.target, other.place_size))
+                return "fields: has two body fields of which one is the other, or a part of it";
+        }
     }
     return NULL;
 }
