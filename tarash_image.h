@@ -60,7 +60,8 @@
      TARASH_IMAGE_NO_ATOMA, TARASH_IMAGE_NO_XAI, TARASH_IMAGE_NO_AZURE_OPENAI, TARASH_IMAGE_NO_TOGETHER,
      TARASH_IMAGE_NO_OPENROUTER, TARASH_IMAGE_NO_GOOGLE, TARASH_IMAGE_NO_AUTOMATIC1111, TARASH_IMAGE_NO_STABILITY,
      TARASH_IMAGE_NO_BEDROCK, TARASH_IMAGE_NO_REPLICATE, TARASH_IMAGE_NO_LUMA, TARASH_IMAGE_NO_FAL,
-     TARASH_IMAGE_NO_HUGGINGFACE, TARASH_IMAGE_NO_RUNWAY, TARASH_IMAGE_NO_BFL, TARASH_IMAGE_NO_MOCK
+     TARASH_IMAGE_NO_HUGGINGFACE, TARASH_IMAGE_NO_RUNWAY, TARASH_IMAGE_NO_BFL,
+     TARASH_IMAGE_NO_RECRAFT, TARASH_IMAGE_NO_IDEOGRAM, TARASH_IMAGE_NO_MOCK
                                     the provider stays known by name, and using it is UNSUPPORTED
 
    PROVIDERS
@@ -84,6 +85,8 @@
      huggingface         HF_TOKEN                    https://router.huggingface.co 1          -
      runway              RUNWAYML_API_SECRET         https://api.dev.runwayml.com  1 to 16    -
      bfl                 BFL_API_KEY                 https://api.bfl.ai/v1         1 to 10    yes
+     recraft             RECRAFT_API_TOKEN           https://external.api.recraft.ai/v1  1, and 10 styles  yes (V3)
+     ideogram            IDEOGRAM_API_KEY            https://api.ideogram.ai       1 to 5     yes
      mock                none                        none                          any        yes
 
      openai also reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID; indoxrouter also INDOXHUB_API_KEY;
@@ -105,6 +108,8 @@
      Each model of fal is an endpoint with fields of its own; images and masks turn the name of a model into that of
      its edits ("fal-ai/flux-2" into "fal-ai/flux-2/edit"), and without a model a mask asks for fal-ai/flux-pro/v1/fill.
      runway also reads RUNWAYML_BASE_URL.
+     recraft also reads RECRAFT_API_KEY. Input images of the role style lend a generation their style, at recraft and
+     at ideogram's 3.0 models.
 
      What provider_config (a JSON object) may hold:
        openai              "organization", "project": the headers of those names
@@ -144,6 +149,15 @@
        bfl                 "operation": "generate", "edit", "inpaint", "expand" (top, bottom, left, right of
                            extra_params), "outpaint" (size is the canvas), "erase", "deblur", "try_on" (the
                            person, then the garment)
+       recraft             "strength": of image_to_image, 0 (the image) to 1 (default: 0.5); "controls": an object;
+                           "operation": generate (images of the role style lend their style), edit, image_to_image,
+                           inpaint, outpaint, replace_background, generate_background, variation, erase,
+                           remove_background, upscale, upscale_creative, or vectorize; without it images mean
+                           image_to_image, and a mask inpaint. Where no model is given, the call chooses it.
+       ideogram            "async": true runs a call as a job, which a token can resume; "operation": generate, edit,
+                           inpaint, precise_edit, remix, reframe, replace_background, remove_background, erase, or
+                           upscale; without it the request decides. The models ideogram-v3 and ideogram-v4 are
+                           asked by the old API.
      A key of it that the provider doesn't know becomes a warning.
 
    ADAPTING A REQUEST
@@ -10036,6 +10050,685 @@ static tarash_image_result tarimg_bfl_read(tarash_image_exchange *exchange) {
 static const tarimg_adapter tarimg_bfl_adapter = {
     tarimg_bfl_build, tarimg_bfl_read, NULL, NULL, 1, 0, NULL, tarimg_bfl_choose_model, NULL, 0, NULL};
 
+/* >>provider recraft
+   A call for each thing that can be done to an image, all of them at once: JSON in, JSON out. Calls that make images
+   answer with a list, those that process one with that one. Errors are plain text or JSON.
+   https://www.recraft.ai/docs/api-reference */
+
+/* The body's name for a standard field, from a list of "standard" or "standard=body"; NULL = not in it. */
+static const char *tarimg_recraft_target(tarimg_arena *arena, const char *fields, const char *field) {
+    const char *item;
+    size_t size;
+    while (tarimg_next_item(&fields, &item, &size)) {
+        const char *equals = (const char *)memchr(item, '=', size);
+        size_t name_size = equals ? (size_t)(equals - item) : size;
+        const char *target = equals ? equals + 1 : item;
+        if (strlen(field) == name_size && memcmp(item, field, name_size) == 0)
+            return tarimg_copy_bytes(arena, target, (size_t)(item + size - target));
+    }
+    return NULL;
+}
+
+static void tarimg_recraft_put(tarash_image_exchange *exchange, const char *fields, const char *field,
+                               tarimg_value *value) {
+    const char *target = tarimg_recraft_target(&exchange->arena, fields, field);
+    if (!value) return;
+    if (target)
+        tarimg_set(&exchange->arena, tarimg_body_object(exchange), target, value);
+    else
+        tarimg_warn(exchange->link, field, value->text, NULL, "this call takes no such setting");
+}
+
+/* Writes the standard fields that a call takes, under its names; the others become warnings. */
+static void tarimg_recraft_fields(tarash_image_exchange *exchange, const char *fields) {
+    const tarash_image_request *request = &exchange->request;
+    const struct {
+        const char *field, *text;
+    } texts[] = {{"prompt", tarimg_is_set(request->prompt) ? request->prompt : NULL},
+                 {"negative_prompt", request->negative_prompt},
+                 {"size", request->size},
+                 {"aspect_ratio", request->aspect_ratio},
+                 {"quality", request->quality},
+                 {"style", request->style},
+                 {"output_format", request->output_format}};
+    tarimg_arena *arena = &exchange->arena;
+    size_t i;
+    for (i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i].text)
+            tarimg_recraft_put(exchange, fields, texts[i].field, tarimg_value_text(arena, texts[i].text));
+    }
+    if (request->n > 0)
+        tarimg_recraft_put(exchange, fields, "n", tarimg_value_integer(arena, exchange->count));
+    if (request->has_seed)
+        tarimg_recraft_put(exchange, fields, "seed", tarimg_value_integer(arena, request->seed));
+}
+
+typedef struct tarimg_recraft_call {
+    const char *operation;
+    const char *path;
+    const char *fields;  /* standard fields that it takes: "standard" or "standard=body" */
+    const char *model;   /* where none is given; NULL = the provider's default, "" = the call has no models */
+    const char *refused; /* what the models begin with that it doesn't take, or NULL */
+} tarimg_recraft_call;
+
+#define TARIMG_RECRAFT_MAKING  "n,seed=random_seed,output_format=image_format"
+#define TARIMG_RECRAFT_DRAWING "prompt,negative_prompt,style," TARIMG_RECRAFT_MAKING
+#define TARIMG_RECRAFT_SIZED   ",size,aspect_ratio=size"
+#define TARIMG_RECRAFT_V3      "recraftv3", "recraftv2,recraftv4"
+
+static const tarimg_recraft_call tarimg_recraft_calls[] = {
+    {"generate", "images/generations", TARIMG_RECRAFT_DRAWING TARIMG_RECRAFT_SIZED, NULL, NULL},
+    {"image_to_image", "images/imageToImage", TARIMG_RECRAFT_DRAWING, NULL, "recraftv2,recraftv4_styles"},
+    {"inpaint", "images/inpaint", TARIMG_RECRAFT_DRAWING, TARIMG_RECRAFT_V3},
+    {"outpaint", "images/outpaint", TARIMG_RECRAFT_DRAWING TARIMG_RECRAFT_SIZED, TARIMG_RECRAFT_V3},
+    {"replace_background", "images/replaceBackground", TARIMG_RECRAFT_DRAWING, TARIMG_RECRAFT_V3},
+    {"generate_background", "images/generateBackground", TARIMG_RECRAFT_DRAWING, TARIMG_RECRAFT_V3},
+    {"variation", "images/variateImage", TARIMG_RECRAFT_MAKING TARIMG_RECRAFT_SIZED, NULL, NULL},
+    {"erase", "images/eraseRegion", "output_format=image_format", "", NULL},
+    {"remove_background", "images/removeBackground", "output_format=image_format", "", NULL},
+    {"upscale", "images/crispUpscale", "output_format=image_format", "", NULL},
+    {"upscale_creative", "images/creativeUpscale", "output_format=image_format", "", NULL},
+    {"vectorize", "images/vectorize", "", "", NULL}};
+
+/* Input images but those that only lend their style. */
+static size_t tarimg_recraft_content_count(const tarimg_link *link) {
+    size_t i, count = 0;
+    for (i = 0; i < link->input_count; i++) count += link->inputs[i].role != TARASH_IMAGE_ROLE_STYLE;
+    return count;
+}
+
+static const tarimg_recraft_call *tarimg_recraft_call_of(const tarimg_link *link) {
+    const char *name = link->operation ? link->operation->operation : NULL;
+    size_t i;
+    if (!name || tarimg_equal(name, "edit"))
+        name = link->has_mask                       ? "inpaint"
+               : tarimg_recraft_content_count(link) ? "image_to_image"
+                                                    : "generate";
+    for (i = 0; i < sizeof tarimg_recraft_calls / sizeof tarimg_recraft_calls[0]; i++) {
+        if (tarimg_equal(tarimg_recraft_calls[i].operation, name)) return &tarimg_recraft_calls[i];
+    }
+    return &tarimg_recraft_calls[0];
+}
+
+static int tarimg_recraft_is_svg(const tarash_image_request *request) {
+    return request->output_format && tarimg_equal_nocase(request->output_format, "svg");
+}
+
+static const char *tarimg_recraft_model(const tarimg_link *link) {
+    const tarimg_recraft_call *call = tarimg_recraft_call_of(link);
+    const char *model = call->model ? call->model : link->row->default_model;
+    if (call->model && !call->model[0]) return "";
+    if (link->config.model) return NULL;
+    if (link->input_count && !tarimg_recraft_content_count(link)) model = "recraftv4_styles";
+    if (!tarimg_recraft_is_svg(&link->request)) return model;
+    return tarimg_format(link->arena, "%s_vector", model);
+}
+
+static int tarimg_recraft_is_refused(const tarimg_recraft_call *call, const char *model) {
+    const char *list = call->refused, *item;
+    size_t size;
+    while (tarimg_next_item(&list, &item, &size)) {
+        if (strncmp(model, item, size) == 0) return 1;
+    }
+    return 0;
+}
+
+static tarash_image_result tarimg_recraft_unsupported(tarash_image_exchange *exchange, const char *message) {
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL, message ? message : "");
+}
+
+static tarash_image_result tarimg_recraft_check(tarash_image_exchange *exchange,
+                                                const tarimg_recraft_call *call) {
+    tarimg_link *link = exchange->link;
+    size_t content = tarimg_recraft_content_count(link);
+    int is_generation = tarimg_equal(call->operation, "generate");
+    if (tarimg_recraft_is_refused(call, link->model))
+        return tarimg_recraft_unsupported(
+            exchange,
+            tarimg_format(&exchange->arena, "model: %s can't do %s; leave it out, or use %s", link->model,
+                          call->operation, call->model ? call->model : link->row->default_model));
+    if (content > 1)
+        return tarimg_recraft_unsupported(
+            exchange,
+            "images: recraft takes one image, and beside the operation generate none but of the role style");
+    if (is_generation && content)
+        return tarimg_recraft_unsupported(
+            exchange, "images: the operation generate takes images of the role style only");
+    if (!is_generation && content < link->input_count)
+        return tarimg_recraft_unsupported(
+            exchange, "images: only the operation generate takes images of the role style");
+    return TARASH_IMAGE_OK;
+}
+
+/* Roles other than style mean nothing here. */
+static void tarimg_recraft_check_roles(tarimg_link *link) {
+    static const char *const names[] = {"reference", "first_frame", "last_frame", "asset", "style"};
+    size_t i;
+    for (i = 0; i < link->input_count; i++) {
+        const tarimg_input *input = &link->inputs[i];
+        if (input->role != TARASH_IMAGE_ROLE_REFERENCE && input->role != TARASH_IMAGE_ROLE_STYLE)
+            tarimg_warn(link, tarimg_format(link->arena, "%s.role", input->field), names[input->role],
+                        "reference", "this provider knows no such role");
+    }
+}
+
+static void tarimg_recraft_images(tarash_image_exchange *exchange) {
+    const tarimg_link *link = exchange->link;
+    tarimg_arena *arena = &exchange->arena;
+    tarimg_value *body = tarimg_body_object(exchange), *styles = NULL;
+    size_t i;
+    for (i = 0; i < link->input_count; i++) {
+        tarimg_value *image = tarimg_input_value(exchange, TARIMG_INPUT_URL, i);
+        if (link->inputs[i].role != TARASH_IMAGE_ROLE_STYLE) {
+            tarimg_set(arena, body, "image_url", image);
+            continue;
+        }
+        if (!styles) styles = tarimg_value_new(arena, TARIMG_ARRAY);
+        tarimg_append_value(styles, image);
+    }
+    tarimg_set(arena, body, "style_reference_urls", styles);
+    if (link->mask)
+        tarimg_set(arena, body, "mask_url", tarimg_input_value(exchange, TARIMG_INPUT_URL, (size_t)-1));
+}
+
+static int tarimg_recraft_is_uuid(const char *text) {
+    size_t i;
+    if (!text || strlen(text) != 36) return 0;
+    for (i = 0; i < 36; i++) {
+        int c = tarimg_lower(text[i]), is_dash = i == 8 || i == 13 || i == 18 || i == 23;
+        if (is_dash ? c != '-' : !(tarimg_is_digit(text[i]) || (c >= 'a' && c <= 'f'))) return 0;
+    }
+    return 1;
+}
+
+/* A style of one's own goes by its id; the V4 models know no others. */
+static void tarimg_recraft_style(tarash_image_exchange *exchange, const tarimg_recraft_call *call) {
+    tarimg_link *link = exchange->link;
+    const char *style = exchange->request.style;
+    if (!style || !tarimg_recraft_target(&exchange->arena, call->fields, "style")) return;
+    if (tarimg_recraft_is_uuid(style))
+        tarimg_body_set(exchange, "style_id", style);
+    else if (tarimg_begins(link->model, "recraftv4"))
+        tarimg_warn(link, "style", style, NULL, "this model takes the id of a style only");
+    else
+        return;
+    exchange->request.style = NULL;
+}
+
+static void tarimg_recraft_option(tarash_image_exchange *exchange, const char *name, int is_taken) {
+    const tarimg_value *option = tarimg_member(exchange->link->options, name);
+    if (option && is_taken)
+        tarimg_set(&exchange->arena, tarimg_body_object(exchange), name,
+                   tarimg_copy_value(&exchange->arena, option));
+    else if (option)
+        tarimg_warn(exchange->link, tarimg_format(&exchange->arena, "provider_config.%s", name), option->text,
+                    NULL, "this call takes no such setting");
+}
+
+#define TARIMG_RECRAFT_STRENGTH "0.5" /* half way between the image and the prompt */
+
+static void tarimg_recraft_options(tarash_image_exchange *exchange, const tarimg_recraft_call *call) {
+    int is_transformation = tarimg_equal(call->operation, "image_to_image");
+    if (is_transformation) {
+        tarimg_value *strength = tarimg_value_text(&exchange->arena, TARIMG_RECRAFT_STRENGTH);
+        if (strength) strength->kind = TARIMG_NUMBER;
+        tarimg_set(&exchange->arena, tarimg_body_object(exchange), "strength", strength);
+    }
+    tarimg_recraft_option(exchange, "strength", is_transformation);
+    tarimg_recraft_option(exchange, "controls", tarimg_begins(call->fields, "prompt"));
+}
+
+/* A variation must be told its shape: that of the image, if nothing else was asked for. */
+static void tarimg_recraft_shape(tarash_image_exchange *exchange) {
+    const tarimg_link *link = exchange->link;
+    const tarimg_input *image = link->inputs;
+    double ratio = image->width && image->height ? (double)image->width / image->height : 1;
+    if (!exchange->request.size && !exchange->request.aspect_ratio)
+        exchange->request.aspect_ratio =
+            link->caps->aspect_ratios
+                ? tarimg_nearest_ratio(&exchange->arena, link->caps->aspect_ratios, ratio)
+                : "1:1";
+}
+
+/* What an outpainting adds, or how large it becomes, is the caller's to say. */
+static int tarimg_recraft_has_extent(const tarash_image_exchange *exchange) {
+    static const char *const names[] = {"expand_left",   "expand_right", "expand_top",
+                                        "expand_bottom", "size",         "zoom_out_percentage"};
+    size_t i;
+    for (i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (tarimg_member(exchange->link->extra, names[i])) return 1;
+    }
+    return exchange->request.size || exchange->request.aspect_ratio;
+}
+
+static tarash_image_result tarimg_recraft_build(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    const tarimg_recraft_call *call = tarimg_recraft_call_of(link);
+    tarash_image_result result = tarimg_recraft_check(exchange, call);
+    if (result != TARASH_IMAGE_OK) return result;
+    if (tarimg_equal(call->operation, "variation")) tarimg_recraft_shape(exchange);
+    if (tarimg_equal(call->operation, "outpaint") && !tarimg_recraft_has_extent(exchange))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "size: is missing; or say in extra_params how far to expand_left, expand_right, "
+                           "expand_top, expand_bottom, or the zoom_out_percentage");
+    if (link->config.model && !link->model[0])
+        tarimg_warn(link, "model", link->config.model, NULL, "this operation has no models");
+    tarimg_recraft_check_roles(link);
+    tarimg_send(exchange, "POST", call->path);
+    if (link->model[0]) tarimg_body_set(exchange, "model", link->model);
+    /* Which models draw SVG shows in their name; the call has no word for it. */
+    if (tarimg_recraft_is_svg(&exchange->request)) exchange->request.output_format = NULL;
+    tarimg_recraft_style(exchange, call);
+    tarimg_recraft_fields(exchange, call->fields);
+    tarimg_recraft_options(exchange, call);
+    tarimg_recraft_images(exchange);
+    tarimg_body_set(exchange, "response_format", tarimg_openai_response_format(link));
+    exchange->image_paths = "data[].b64_json,image.b64_json,?data[].url,?image.url";
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_recraft_read(tarash_image_exchange *exchange) {
+    const tarimg_value *image = tarimg_at(exchange->document, "image");
+    tarimg_found *found;
+    if (!image || image->kind != TARIMG_OBJECT) return tarimg_read_image_list(exchange);
+    (void)tarimg_integer_at(exchange->document, "created", &exchange->created);
+    tarimg_read_metadata(exchange, "image,created");
+    found = tarimg_add_image(exchange, tarimg_at(image, "b64_json"));
+    if (found)
+        found->url = tarimg_copy(&exchange->arena, tarimg_text_at(image, "url"));
+    else
+        found = tarimg_add_image(exchange, tarimg_at(image, "url"));
+    return found ? TARASH_IMAGE_OK
+                 : tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, NULL,
+                               "the answer holds no image");
+}
+
+static int tarimg_recraft_says(const tarash_image_exchange *exchange, const char *const *words,
+                               size_t count) {
+    size_t i;
+    for (i = 0; i < count; i++) {
+        if (tarimg_contains_nocase(exchange->error.message, words[i])) return 1;
+    }
+    return 0;
+}
+
+/* Refusals have no code of their own, so that their words must do. */
+static void tarimg_recraft_error(tarash_image_exchange *exchange) {
+    static const char *const moderation[] = {"moderation", "content policy", "nsfw", "inappropriate",
+                                             "prohibited"};
+    static const char *const quota[] = {"not enough", "insufficient", "out of credits", "units balance"};
+    int status = exchange->status;
+    if (status != 400 && status != 402 && status != 403 && status != 422) return;
+    if (tarimg_recraft_says(exchange, moderation, sizeof moderation / sizeof moderation[0]))
+        exchange->error.result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+    else if (tarimg_recraft_says(exchange, quota, sizeof quota / sizeof quota[0]))
+        exchange->error.result = TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
+}
+
+static const tarimg_adapter tarimg_recraft_adapter = {
+    tarimg_recraft_build, tarimg_recraft_read,  NULL, NULL, 0,   0,
+    tarimg_recraft_error, tarimg_recraft_model, NULL, 0,    NULL};
+
+/* >>provider ideogram
+   The v2 API: what is done, and by which model, stand in the path; JSON for text alone, a form where files go along.
+   The models ideogram-v3 and ideogram-v4 are asked by the v1 API, in forms. Answers are links. Some calls can run as
+   jobs (provider_config's "async"), some always do.
+   https://developer.ideogram.ai/api-reference, and its OpenAPI document */
+
+typedef struct tarimg_ideogram_call {
+    const char *action; /* of the path */
+    const char *model;  /* what the model begins with; "" = any */
+    const char *fields; /* as recraft's; NULL = the model can't do it */
+    const char *image;  /* the part of the first image; NULL = the call takes none */
+    const char *others; /* of the images behind it, or NULL */
+    const char *styles; /* of the images that lend their style, or NULL */
+} tarimg_ideogram_call;
+
+#define TARIMG_IDEOGRAM_45    "prompt,quality,n=num_images,seed"
+#define TARIMG_IDEOGRAM_SPEED "prompt,quality=rendering_speed,n=num_images"
+#define TARIMG_IDEOGRAM_LOOKS TARIMG_IDEOGRAM_SPEED ",seed,style=style_type"
+#define TARIMG_IDEOGRAM_SHAPE ",negative_prompt,size=resolution,aspect_ratio"
+#define TARIMG_IDEOGRAM_V1_V4 "prompt=text_prompt,quality=rendering_speed,size=resolution"
+#define TARIMG_IDEOGRAM_FRAME "quality=rendering_speed,n=num_images,seed,size=resolution"
+
+/* The first row that fits counts. */
+static const tarimg_ideogram_call tarimg_ideogram_calls[] = {
+    {"generate", "ideogram-4-transparent", TARIMG_IDEOGRAM_SPEED ",seed,aspect_ratio", NULL, NULL, NULL},
+    {"generate", "ideogram-3-transparent", TARIMG_IDEOGRAM_SPEED ",seed,aspect_ratio,negative_prompt", NULL,
+     NULL, NULL},
+    {"generate", "ideogram-4-", TARIMG_IDEOGRAM_45 ",size", "images", "images", NULL},
+    {"generate", "ideogram-4", TARIMG_IDEOGRAM_SPEED ",seed,size=resolution", NULL, NULL, NULL},
+    {"generate", "ideogram-3", TARIMG_IDEOGRAM_LOOKS TARIMG_IDEOGRAM_SHAPE, NULL, NULL,
+     "style_reference_images"},
+    {"generate", "ideogram-v4", TARIMG_IDEOGRAM_V1_V4, NULL, NULL, NULL},
+    {"generate", "ideogram-v3", TARIMG_IDEOGRAM_LOOKS TARIMG_IDEOGRAM_SHAPE, NULL, NULL,
+     "style_reference_images"},
+    {"generate", "", TARIMG_IDEOGRAM_45 ",negative_prompt,size,aspect_ratio,style", "images", "images", NULL},
+    {"precise-edit", "ideogram-4-", TARIMG_IDEOGRAM_45, "image", "reference_images", NULL},
+    {"precise-edit", "ideogram-", NULL, NULL, NULL, NULL},
+    {"precise-edit", "", TARIMG_IDEOGRAM_45, "image", "reference_images", NULL},
+    {"inpaint", "", TARIMG_IDEOGRAM_LOOKS, "image", NULL, "style_reference_images"},
+    {"remix", "ideogram-4-", TARIMG_IDEOGRAM_45, "image", "reference_images", NULL},
+    {"remix", "ideogram-4", TARIMG_IDEOGRAM_SPEED ",size=resolution", "image", NULL, NULL},
+    {"remix", "ideogram-v4", TARIMG_IDEOGRAM_V1_V4 ",n=num_images", "image", NULL, NULL},
+    {"remix", "", TARIMG_IDEOGRAM_LOOKS TARIMG_IDEOGRAM_SHAPE, "image", NULL, "style_reference_images"},
+    {"reframe", "ideogram-4", NULL, NULL, NULL, NULL},
+    {"reframe", "ideogram-v4", NULL, NULL, NULL, NULL},
+    {"reframe", "", TARIMG_IDEOGRAM_FRAME, "image", NULL, "style_reference_images"},
+    {"replace-background", "ideogram-v3", TARIMG_IDEOGRAM_SPEED ",seed", "image", NULL,
+     "style_reference_images"},
+    {"replace-background", "ideogram-4", NULL, NULL, NULL, NULL},
+    {"replace-background", "ideogram-v4", NULL, NULL, NULL, NULL},
+    {"replace-background", "", TARIMG_IDEOGRAM_SPEED, "image", NULL, NULL},
+    {"remove-background", "", "", "image", NULL, NULL},
+    {"remove-object", "", "seed", "image", NULL, NULL},
+    {"upscale", "topaz-standard", "", "image", NULL, NULL},
+    {"upscale", "topaz-bloom", "prompt,seed", "image", NULL, NULL},
+    {"upscale", "topaz-redefine", "prompt,seed", "image", NULL, NULL},
+    {"upscale", "nano-banana", "prompt,seed", "image", NULL, NULL},
+    {"upscale", "", "seed", "image", NULL, NULL}};
+
+static int tarimg_ideogram_is_v1(const char *model) {
+    return tarimg_begins(model, "ideogram-v");
+}
+
+/* Models of the two old families have calls of their own for what the newer ones do by generating. */
+static int tarimg_ideogram_is_family_3(const char *model) {
+    return tarimg_begins(model, "ideogram-3") || tarimg_begins(model, "ideogram-v3");
+}
+
+static const char *tarimg_ideogram_action(const tarimg_link *link) {
+    const char *model = link->model;
+    size_t i, content = 0;
+    if (link->operation && !tarimg_in_list("generate,edit,inpaint", link->operation->operation))
+        return link->operation->call;
+    for (i = 0; i < link->input_count; i++) content += link->inputs[i].role != TARASH_IMAGE_ROLE_STYLE;
+    if (tarimg_ideogram_is_family_3(model))
+        return link->has_mask ? "inpaint" : content ? "remix" : "generate";
+    if (!content) return "generate";
+    return tarimg_equal(model, "ideogram-4") || tarimg_begins(model, "ideogram-v4") ? "remix" : "generate";
+}
+
+static const tarimg_ideogram_call *tarimg_ideogram_call_of(const char *action, const char *model) {
+    size_t i;
+    for (i = 0; i < sizeof tarimg_ideogram_calls / sizeof tarimg_ideogram_calls[0]; i++) {
+        const tarimg_ideogram_call *call = &tarimg_ideogram_calls[i];
+        if (tarimg_equal(call->action, action) && tarimg_begins(model, call->model)) return call;
+    }
+    return NULL;
+}
+
+typedef struct tarimg_ideogram_tool {
+    const char *operation;
+    const char *model; /* where none is given */
+    int is_apart;      /* the models that draw don't have it at all */
+} tarimg_ideogram_tool;
+
+static const tarimg_ideogram_tool tarimg_ideogram_tools[] = {{"remove_background", "ideogram-1", 1},
+                                                             {"erase", "ideogram-1", 1},
+                                                             {"upscale", "auto", 1},
+                                                             {"reframe", "ideogram-3", 0},
+                                                             {"replace_background", "ideogram-3", 0}};
+
+static const tarimg_ideogram_tool *tarimg_ideogram_tool_of(const tarimg_link *link) {
+    size_t i;
+    for (i = 0; link->operation && i < sizeof tarimg_ideogram_tools / sizeof tarimg_ideogram_tools[0]; i++) {
+        if (tarimg_equal(tarimg_ideogram_tools[i].operation, link->operation->operation))
+            return &tarimg_ideogram_tools[i];
+    }
+    return NULL;
+}
+
+static const char *tarimg_ideogram_model(const tarimg_link *link) {
+    const tarimg_ideogram_tool *tool = tarimg_ideogram_tool_of(link);
+    const char *given = link->config.model, *background = link->request.background;
+    if (tool && (!given || (tool->is_apart && tarimg_begins(given, "ideogram-")))) return tool->model;
+    if (!given && background && !link->input_count && !link->operation &&
+        tarimg_equal_nocase(background, "transparent"))
+        return "ideogram-4-transparent";
+    return NULL;
+}
+
+/* The v1 API has its words in capitals. */
+static const char *tarimg_ideogram_capitals(tarimg_arena *arena, const char *word) {
+    char *text = word ? tarimg_copy(arena, word) : NULL, *c;
+    for (c = text; c && *c; c++) {
+        if (*c >= 'a' && *c <= 'z') *c = (char)(*c - 'a' + 'A');
+    }
+    return text;
+}
+
+/* "16:9" is written 16x9 here. */
+static const char *tarimg_ideogram_ratio(tarimg_arena *arena, const char *ratio) {
+    char *text = ratio ? tarimg_copy(arena, ratio) : NULL, *colon = text ? strchr(text, ':') : NULL;
+    if (colon) *colon = 'x';
+    return text;
+}
+
+/* The request's fields in the words of the call. */
+static void tarimg_ideogram_words(tarash_image_exchange *exchange, const tarimg_ideogram_call *call) {
+    tarash_image_request *request = &exchange->request;
+    tarimg_link *link = exchange->link;
+    tarimg_arena *arena = &exchange->arena;
+    const char *quality = tarimg_recraft_target(arena, call->fields, "quality");
+    if (tarimg_equal(request->quality, "very_low") && tarimg_equal(quality, "quality") &&
+        !link->input_count) {
+        tarimg_warn(link, "quality", "very_low", "low", "this word is for edits of images only");
+        request->quality = "low";
+    }
+    if (!tarimg_begins(link->model, "gpt-") && !tarimg_begins(link->model, "nano-"))
+        request->aspect_ratio = tarimg_ideogram_ratio(arena, request->aspect_ratio);
+    if (request->size && link->has_mask) {
+        tarimg_warn(link, "size", request->size, NULL, "with a mask the image keeps its size");
+        request->size = NULL;
+    }
+    request->output_format = NULL; /* PNG is all there is */
+    request->background = NULL;    /* the model has said it */
+    if (!tarimg_ideogram_is_v1(link->model)) return;
+    request->quality = tarimg_ideogram_capitals(arena, request->quality);
+    request->style = tarimg_ideogram_capitals(arena, request->style);
+}
+
+#define TARIMG_IDEOGRAM_MASKED_IMAGES 4 /* one of which is edited */
+
+static tarash_image_result tarimg_ideogram_images(tarash_image_exchange *exchange,
+                                                  const tarimg_ideogram_call *call) {
+    tarimg_link *link = exchange->link;
+    size_t i, content = 0;
+    for (i = 0; i < link->input_count; i++) {
+        int is_style = link->inputs[i].role == TARASH_IMAGE_ROLE_STYLE && call->styles;
+        const char *part = is_style ? call->styles : content++ ? call->others : call->image;
+        if (!part)
+            return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
+                               tarimg_format(&exchange->arena, "%s: %s of ideogram %s takes %s input image",
+                                             link->inputs[i].field, call->action, link->model,
+                                             call->image ? "one" : "no"));
+        tarimg_form_file(exchange, part, i);
+    }
+    if (link->mask && content > TARIMG_IDEOGRAM_MASKED_IMAGES)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
+                           "images: with a mask ideogram takes at most 4 input images");
+    if (link->mask) tarimg_form_file(exchange, "mask", (size_t)-1);
+    return TARASH_IMAGE_OK;
+}
+
+static void tarimg_ideogram_check_roles(tarimg_link *link, const tarimg_ideogram_call *call) {
+    static const char *const names[] = {"reference", "first_frame", "last_frame", "asset", "style"};
+    size_t i;
+    for (i = 0; i < link->input_count; i++) {
+        const tarimg_input *input = &link->inputs[i];
+        if (input->role == TARASH_IMAGE_ROLE_REFERENCE) continue;
+        if (!(link->caps->fields & TARASH_IMAGE_FIELD_ROLES)) continue; /* has been said already */
+        if (input->role == TARASH_IMAGE_ROLE_STYLE && call->styles) continue;
+        tarimg_warn(link, tarimg_format(link->arena, "%s.role", input->field), names[input->role],
+                    "reference", "this call knows no such role");
+    }
+}
+
+/* May the call run as a job where that is asked for? */
+static int tarimg_ideogram_can_wait(const char *action, const char *model) {
+    if (tarimg_ideogram_is_v1(model))
+        return tarimg_begins(model, "ideogram-v4") && tarimg_equal(action, "generate");
+    return !tarimg_in_list("replace-background,remove-object", action);
+}
+
+static int tarimg_ideogram_wants_job(tarash_image_exchange *exchange, const char *action) {
+    const tarimg_value *option = tarimg_member(exchange->link->options, "async");
+    if (!option || option->kind != TARIMG_TRUE) return 0;
+    if (tarimg_ideogram_can_wait(action, exchange->link->model)) return 1;
+    if (tarimg_ideogram_is_v1(exchange->link->model))
+        tarimg_warn(exchange->link, "provider_config.async", "true", NULL, "this call answers at once only");
+    return 0; /* the others are jobs anyway */
+}
+
+static const char *tarimg_ideogram_path(tarash_image_exchange *exchange, const char *action, int is_job) {
+    tarimg_arena *arena = &exchange->arena;
+    const char *model = tarimg_encode_path(arena, exchange->link->model, "");
+    if (!model) return NULL;
+    if (!tarimg_ideogram_is_v1(model)) return tarimg_format(arena, "v2/image/%s/%s", action, model);
+    return tarimg_format(arena, "v1/%s/%s%s", model, is_job ? "async/" : "", action);
+}
+
+static tarash_image_result tarimg_ideogram_build_submit(tarash_image_exchange *exchange) {
+    tarimg_link *link = exchange->link;
+    const char *action = tarimg_ideogram_action(link), *path;
+    const tarimg_ideogram_call *call = tarimg_ideogram_call_of(action, link->model);
+    int is_job = tarimg_ideogram_wants_job(exchange, action);
+    tarash_image_result result;
+    if (!call || !call->fields)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
+                           tarimg_format(&exchange->arena,
+                                         "model: %s can't do %s; leave it out for one that can", link->model,
+                                         action));
+    if (link->config.model && !tarimg_equal(link->config.model, link->model))
+        tarimg_warn(link, "model", link->config.model, link->model, "this operation has models of its own");
+    path = tarimg_ideogram_path(exchange, action, is_job);
+    if (path) tarimg_send(exchange, "POST", path);
+    tarimg_ideogram_check_roles(link, call);
+    tarimg_ideogram_words(exchange, call);
+    if (tarimg_equal(action, "reframe") && !exchange->request.size &&
+        !tarimg_member(link->extra, "resolution"))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
+                           "size: is missing; the operation reframe needs one, or an aspect_ratio");
+    tarimg_recraft_fields(exchange, call->fields);
+    if (is_job && !tarimg_ideogram_is_v1(link->model))
+        tarimg_set_true(&exchange->arena, tarimg_body_object(exchange), "async");
+    exchange->is_form = link->input_count || tarimg_ideogram_is_v1(link->model);
+    result = tarimg_ideogram_images(exchange, call);
+    exchange->image_paths = "?data[].url";
+    return result;
+}
+
+static tarash_image_result tarimg_ideogram_build(tarash_image_exchange *exchange) {
+    const char *path;
+    if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT) return tarimg_ideogram_build_submit(exchange);
+    path = tarimg_format(&exchange->arena, "%s/generations/%s",
+                         tarimg_ideogram_is_v1(exchange->link->model) ? "v1" : "v2", exchange->job_id);
+    if (path) tarimg_send(exchange, "GET", path);
+    exchange->image_paths = "?data[].url";
+    return TARASH_IMAGE_OK;
+}
+
+/* The old API has a space between date and time. */
+static void tarimg_ideogram_read_time(tarash_image_exchange *exchange) {
+    const char *created = tarimg_text_at(exchange->document, "created");
+    char *text = created ? tarimg_copy(&exchange->arena, created) : NULL;
+    if (!text) return;
+    if (strlen(text) > 10 && text[10] == ' ') text[10] = 'T';
+    (void)tarimg_parse_timestamp(text, &exchange->created);
+}
+
+static void tarimg_ideogram_read_image(tarash_image_exchange *exchange, const tarimg_value *item) {
+    const char *prompt = tarimg_text_at(item, "prompt");
+    tarimg_found *found;
+    if (tarimg_is_false_at(item, "is_image_safe")) {
+        exchange->refused_count++;
+        return;
+    }
+    found = tarimg_add_image(exchange, tarimg_at(item, "url"));
+    if (!found) return;
+    if (!tarimg_equal(prompt, exchange->request.prompt))
+        found->revised_prompt = tarimg_copy(&exchange->arena, prompt);
+    found->has_seed = tarimg_integer_at(item, "seed", &found->seed);
+}
+
+static tarash_image_result tarimg_ideogram_read_images(tarash_image_exchange *exchange,
+                                                       const tarimg_value *list) {
+    const tarimg_value *item;
+    tarimg_ideogram_read_time(exchange);
+    tarimg_read_metadata(exchange, "data,created,status,response_type");
+    for (item = list->first; item; item = item->next) tarimg_ideogram_read_image(exchange, item);
+    if (exchange->found || exchange->error.result != TARASH_IMAGE_OK) return exchange->error.result;
+    if (exchange->refused_count)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, "is_image_safe", TARIMG_BLOCKED);
+    return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, NULL, "the answer holds no image");
+}
+
+static tarash_image_result tarimg_ideogram_read_submit(tarash_image_exchange *exchange) {
+    const tarimg_value *list = tarimg_at(exchange->document, "data");
+    const char *id = tarimg_text_at(exchange->document, "generation_id");
+    if (list && list->kind == TARIMG_ARRAY) return tarimg_ideogram_read_images(exchange, list);
+    if (tarimg_text_at(exchange->document, "error")) return tarimg_soft_error(exchange);
+    if (!id || !tarimg_is_path_part(id))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
+                           "the answer has neither a list named data nor a generation_id");
+    exchange->job_id = tarimg_copy(&exchange->arena, id);
+    exchange->has_next = 1;
+    exchange->next_phase = TARASH_IMAGE_PHASE_POLL;
+    return TARASH_IMAGE_OK;
+}
+
+static tarash_image_result tarimg_ideogram_read_failure(tarash_image_exchange *exchange) {
+    const char *reason = tarimg_text_at(exchange->document, "failure_reason");
+    int is_refusal = tarimg_contains_nocase(reason, "safety") || tarimg_contains_nocase(reason, "moderation");
+    return tarimg_fail(
+        exchange, is_refusal ? TARASH_IMAGE_ERROR_CONTENT_MODERATION : TARASH_IMAGE_ERROR_GENERATION_FAILED,
+        "failed", tarimg_is_set(reason) ? reason : "the generation has failed");
+}
+
+/* A status that isn't known is one of a job that still runs. */
+static tarash_image_result tarimg_ideogram_read_poll(tarash_image_exchange *exchange) {
+    const char *status = tarimg_text_at(exchange->document, "status");
+    const tarimg_value *list = tarimg_at(exchange->document, "data");
+    if (!status)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL, "the answer tells no status");
+    if (tarimg_equal(status, "failed")) return tarimg_ideogram_read_failure(exchange);
+    if (!tarimg_equal(status, "completed")) {
+        exchange->has_progress = 1;
+        exchange->progress = TARASH_IMAGE_STATUS_PROCESSING;
+        if (!tarimg_equal(status, "pending"))
+            exchange->progress_message = tarimg_copy(&exchange->arena, status);
+        exchange->has_next = 1;
+        exchange->next_phase = TARASH_IMAGE_PHASE_POLL;
+        return TARASH_IMAGE_OK;
+    }
+    if (!list || list->kind != TARIMG_ARRAY)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
+                           "the answer has no list named data");
+    return tarimg_ideogram_read_images(exchange, list);
+}
+
+static tarash_image_result tarimg_ideogram_read(tarash_image_exchange *exchange) {
+    return exchange->phase == TARASH_IMAGE_PHASE_SUBMIT ? tarimg_ideogram_read_submit(exchange)
+                                                        : tarimg_ideogram_read_poll(exchange);
+}
+
+/* What an account lacks goes by a reason; a 422 is a refusal, unless it lists what is wrong with the request. */
+static void tarimg_ideogram_error(tarash_image_exchange *exchange) {
+    const char *reason = tarimg_text_at(exchange->document, "reject_reason");
+    if (reason) {
+        tarimg_copy_fixed(exchange->error.provider_code, sizeof exchange->error.provider_code, reason);
+        exchange->error.result = tarimg_equal(reason, "inflight_limit") ? TARASH_IMAGE_ERROR_RATE_LIMITED
+                                                                        : TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
+        if (!tarimg_equal(reason, "inflight_limit")) exchange->advice = -1;
+    } else if (exchange->status == 422 && !tarimg_at(exchange->document, "detail"))
+        exchange->error.result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+}
+
+static const tarimg_adapter tarimg_ideogram_adapter = {
+    tarimg_ideogram_build, tarimg_ideogram_read,  NULL, NULL, 1,   0,
+    tarimg_ideogram_error, tarimg_ideogram_model, NULL, 0,    NULL};
+
 /* >>provider custom
    A provider that the user registered: its functions, behind the same interface. */
 
@@ -10371,6 +11064,54 @@ static const tarimg_adapter tarimg_mock_adapter = {
 #define TARIMG_FIELDS_RUNWAY (TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT)
 #define TARIMG_FIELDS_BFL                                                                                    \
     (TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_OUTPUT_FORMAT)
+
+#define TARIMG_FIELDS_RECRAFT_TOOL                                                                           \
+    (TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_OUTPUT_FORMAT)
+#define TARIMG_FIELDS_RECRAFT_V2 /* without images */                                                        \
+    (TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |                      \
+     TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_OUTPUT_FORMAT | TARASH_IMAGE_FIELD_STYLE |               \
+     TARASH_IMAGE_FIELD_NEGATIVE_PROMPT)
+#define TARIMG_FIELDS_RECRAFT_V3                                                                             \
+    (TARIMG_FIELDS_RECRAFT_V2 | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_ROLES)
+#define TARIMG_FIELDS_RECRAFT_V4                                                                             \
+    (TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |                      \
+     TARIMG_FIELDS_RECRAFT_TOOL | TARASH_IMAGE_FIELD_ROLES)
+#define TARIMG_RECRAFT_RATIOS "1:1,2:1,1:2,3:2,2:3,4:3,3:4,5:4,4:5,6:10,14:10,10:14,16:9,9:16"
+#define TARIMG_RECRAFT_SIZES_V4                                                                              \
+    "1024x1024,1536x768,768x1536,1280x832,832x1280,1216x896,896x1216,1152x896,896x1152,832x1344,1280x896,"   \
+    "896x1280,1344x768,768x1344"
+#define TARIMG_RECRAFT_SIZES_PRO                                                                             \
+    "2048x2048,3072x1536,1536x3072,2560x1664,1664x2560,2432x1792,1792x2432,2304x1792,1792x2304,1664x2688,"   \
+    "2560x1792,1792x2560,2688x1536,1536x2688"
+#define TARIMG_RECRAFT_SIZES_V3                                                                              \
+    "1024x1024,2048x1024,1024x2048,1536x1024,1024x1536,1365x1024,1024x1365,1280x1024,1024x1280,1024x1707,"   \
+    "1434x1024,1024x1434,1820x1024,1024x1820"
+#define TARIMG_RECRAFT_INPUTS "png,jpeg,webp,svg+xml"
+#define TARIMG_IDEOGRAM_SEEDS 0, 2147483647
+#define TARIMG_FIELDS_IDEOGRAM                                                                               \
+    (TARASH_IMAGE_FIELD_QUALITY | TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED |                           \
+     TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_OUTPUT_FORMAT)
+#define TARIMG_FIELDS_IDEOGRAM_3                                                                             \
+    (TARIMG_FIELDS_IDEOGRAM | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_ASPECT_RATIO |                    \
+     TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_STYLE | TARASH_IMAGE_FIELD_IMAGES |             \
+     TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_ROLES)
+#define TARIMG_IDEOGRAM_SIZES_2K                                                                             \
+    "2048x2048,1440x2880,2880x1440,1664x2496,2496x1664,1792x2240,2240x1792,1440x2560,2560x1440,1600x2560,"   \
+    "2560x1600,1728x2304,2304x1728,1296x3168,3168x1296,1152x2944,2944x1152,1248x3328,3328x1248,1280x3072,"   \
+    "3072x1280,1024x3072,3072x1024"
+#define TARIMG_IDEOGRAM_SIZES_1K                                                                             \
+    "1024x1024,896x1120,1120x896,864x1152,1152x864,832x1248,1248x832,800x1280,1280x800,720x1280,1280x720,"   \
+    "720x1440,1440x720"
+#define TARIMG_IDEOGRAM_SIZES_3                                                                              \
+    "512x1536,576x1408,576x1472,576x1536,640x1344,640x1408,640x1472,640x1536,704x1152,704x1216,704x1280,"    \
+    "704x1344,704x1408,704x1472,736x1312,768x1088,768x1216,768x1280,768x1344,800x1280,832x960,832x1024,"     \
+    "832x1088,832x1152,832x1216,832x1248,864x1152,896x960,896x1024,896x1088,896x1120,896x1152,960x832,"      \
+    "960x896,960x1024,960x1088,1024x832,1024x896,1024x960,1024x1024,1088x768,1088x832,1088x896,1088x960,"    \
+    "1120x896,1152x704,1152x832,1152x864,1152x896,1216x704,1216x768,1216x832,1248x832,1280x704,1280x768,"    \
+    "1280x800,1312x736,1344x640,1344x704,1344x768,1408x576,1408x640,1408x704,1472x576,1472x640,1472x704,"    \
+    "1536x512,1536x576,1536x640"
+#define TARIMG_IDEOGRAM_RATIOS "1:3,3:1,1:2,2:1,9:16,16:9,10:16,16:10,2:3,3:2,3:4,4:3,4:5,5:4,1:1"
+#define TARIMG_IDEOGRAM_STYLES "auto,general,realistic,design,custom,fiction,stylized"
 
 /* fields, max n, input images, mask, seeds from, to,
    sizes, multiple, max edge, max ratio, min pixels, max pixels,
@@ -11173,6 +11914,112 @@ static const tarash_image_capabilities tarimg_caps_bfl_try_on = {
     TARIMG_FIELDS_BFL, 1, 2, TARASH_IMAGE_MASK_NONE, 0, 0,
     NULL, 0, 0, 0, 0, 0,
     NULL, NULL, NULL, NULL, "png,jpeg,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_recraft_v4 = {
+    TARIMG_FIELDS_RECRAFT_V4 | TARASH_IMAGE_FIELD_SIZE, 6, 10, TARASH_IMAGE_MASK_NONE, 0, 4294967295,
+    TARIMG_RECRAFT_SIZES_V4, 0, 0, 0, 0, 0,
+    TARIMG_RECRAFT_RATIOS, NULL, NULL, NULL, "png,webp", 0, TARIMG_RECRAFT_INPUTS, 0};
+static const tarash_image_capabilities tarimg_caps_recraft_v4_pro = {
+    TARIMG_FIELDS_RECRAFT_V4 | TARASH_IMAGE_FIELD_SIZE, 6, 10, TARASH_IMAGE_MASK_NONE, 0, 4294967295,
+    TARIMG_RECRAFT_SIZES_PRO, 0, 0, 0, 0, 0,
+    TARIMG_RECRAFT_RATIOS, NULL, NULL, NULL, "png,webp", 0, TARIMG_RECRAFT_INPUTS, 0};
+static const tarash_image_capabilities tarimg_caps_recraft_v4_vector = {
+    TARIMG_FIELDS_RECRAFT_V4, 6, 10, TARASH_IMAGE_MASK_NONE, 0, 4294967295,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_RECRAFT_RATIOS, NULL, NULL, NULL, "svg", 0, TARIMG_RECRAFT_INPUTS, 0};
+static const tarash_image_capabilities tarimg_caps_recraft_styles = {
+    TARIMG_FIELDS_RECRAFT_V4 | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_STYLE, 6, 10, TARASH_IMAGE_MASK_NONE, 0, 4294967295,
+    TARIMG_RECRAFT_SIZES_V4, 0, 0, 0, 0, 0,
+    TARIMG_RECRAFT_RATIOS, NULL, NULL, NULL, "png,webp", 0, TARIMG_RECRAFT_INPUTS, 0};
+static const tarash_image_capabilities tarimg_caps_recraft_styles_pro = {
+    TARIMG_FIELDS_RECRAFT_V4 | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_STYLE, 6, 10, TARASH_IMAGE_MASK_NONE, 0, 4294967295,
+    TARIMG_RECRAFT_SIZES_PRO, 0, 0, 0, 0, 0,
+    TARIMG_RECRAFT_RATIOS, NULL, NULL, NULL, "png,webp", 0, TARIMG_RECRAFT_INPUTS, 0};
+static const tarash_image_capabilities tarimg_caps_recraft_styles_vector = {
+    TARIMG_FIELDS_RECRAFT_V4 | TARASH_IMAGE_FIELD_STYLE, 6, 10, TARASH_IMAGE_MASK_NONE, 0, 4294967295,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_RECRAFT_RATIOS, NULL, NULL, NULL, "svg", 0, TARIMG_RECRAFT_INPUTS, 0};
+static const tarash_image_capabilities tarimg_caps_recraft_v3 = {
+    TARIMG_FIELDS_RECRAFT_V3 | TARASH_IMAGE_FIELD_SIZE, 6, 10, TARASH_IMAGE_MASK_WHITE, 0, 4294967295,
+    TARIMG_RECRAFT_SIZES_V3, 0, 0, 0, 0, 0,
+    TARIMG_RECRAFT_RATIOS, NULL, NULL, NULL, "png,webp", 0, TARIMG_RECRAFT_INPUTS, 1};
+static const tarash_image_capabilities tarimg_caps_recraft_v3_vector = {
+    TARIMG_FIELDS_RECRAFT_V3, 6, 10, TARASH_IMAGE_MASK_WHITE, 0, 4294967295,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_RECRAFT_RATIOS, NULL, NULL, NULL, "svg", 0, TARIMG_RECRAFT_INPUTS, 1};
+static const tarash_image_capabilities tarimg_caps_recraft_v2 = {
+    TARIMG_FIELDS_RECRAFT_V2 | TARASH_IMAGE_FIELD_SIZE, 6, 0, TARASH_IMAGE_MASK_NONE, 0, 4294967295,
+    TARIMG_RECRAFT_SIZES_V3, 0, 0, 0, 0, 0,
+    TARIMG_RECRAFT_RATIOS, NULL, NULL, NULL, "png,webp", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_recraft_v2_vector = {
+    TARIMG_FIELDS_RECRAFT_V2, 6, 0, TARASH_IMAGE_MASK_NONE, 0, 4294967295,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_RECRAFT_RATIOS, NULL, NULL, NULL, "svg", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_recraft_tool = {
+    TARIMG_FIELDS_RECRAFT_TOOL, 0, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,webp", 0, TARIMG_RECRAFT_INPUTS, 0};
+static const tarash_image_capabilities tarimg_caps_recraft_erase = {
+    TARIMG_FIELDS_RECRAFT_TOOL | TARASH_IMAGE_FIELD_MASK, 0, 1, TARASH_IMAGE_MASK_WHITE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png,webp", 0, TARIMG_RECRAFT_INPUTS, 1};
+static const tarash_image_capabilities tarimg_caps_recraft_vectorize = {
+    TARIMG_FIELDS_RECRAFT_TOOL, 0, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "svg", 0, TARIMG_RECRAFT_INPUTS, 0};
+static const tarash_image_capabilities tarimg_caps_ideogram_46 = {
+    TARIMG_FIELDS_IDEOGRAM | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK, 8, 5, TARASH_IMAGE_MASK_BLACK, TARIMG_IDEOGRAM_SEEDS,
+    "auto,any", 32, 4096, 6, 0, 0,
+    NULL, "low,medium,high,very_low", NULL, NULL, "png", 256, "png,jpeg,webp", 1};
+static const tarash_image_capabilities tarimg_caps_ideogram_45 = {
+    TARIMG_FIELDS_IDEOGRAM | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK, 8, 5, TARASH_IMAGE_MASK_BLACK, TARIMG_IDEOGRAM_SEEDS,
+    "auto," TARIMG_IDEOGRAM_SIZES_1K "," TARIMG_IDEOGRAM_SIZES_2K, 0, 0, 0, 0, 0,
+    NULL, "low,medium,high,very_low", NULL, NULL, "png", 0, "png,jpeg,webp", 1};
+static const tarash_image_capabilities tarimg_caps_ideogram_4 = {
+    TARIMG_FIELDS_IDEOGRAM | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES, 8, 1, TARASH_IMAGE_MASK_NONE, TARIMG_IDEOGRAM_SEEDS,
+    TARIMG_IDEOGRAM_SIZES_2K, 0, 0, 0, 0, 0,
+    NULL, "turbo,default,quality", NULL, NULL, "png", 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_ideogram_4_transparent = {
+    TARIMG_FIELDS_IDEOGRAM | TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_BACKGROUND, 8, 0, TARASH_IMAGE_MASK_NONE, TARIMG_IDEOGRAM_SEEDS,
+    NULL, 0, 0, 0, 0, 0,
+    "1:4,4:1," TARIMG_IDEOGRAM_RATIOS, "turbo,default,quality", NULL, "transparent", "png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_ideogram_3_transparent = {
+    TARIMG_FIELDS_IDEOGRAM | TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_BACKGROUND | TARASH_IMAGE_FIELD_NEGATIVE_PROMPT, 8, 0, TARASH_IMAGE_MASK_NONE, TARIMG_IDEOGRAM_SEEDS,
+    NULL, 0, 0, 0, 0, 0,
+    TARIMG_IDEOGRAM_RATIOS, "turbo,default,quality", NULL, "transparent", "png", 0, NULL, 0};
+static const tarash_image_capabilities tarimg_caps_ideogram_3 = {
+    TARIMG_FIELDS_IDEOGRAM_3, 8, 11, TARASH_IMAGE_MASK_BLACK, TARIMG_IDEOGRAM_SEEDS,
+    TARIMG_IDEOGRAM_SIZES_3, 0, 0, 0, 0, 0,
+    TARIMG_IDEOGRAM_RATIOS, "turbo,default,quality", TARIMG_IDEOGRAM_STYLES, NULL, "png", 0, "png,jpeg,webp", 1};
+static const tarash_image_capabilities tarimg_caps_ideogram_v4 = {
+    (TARIMG_FIELDS_IDEOGRAM | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES) & ~(unsigned)(TARASH_IMAGE_FIELD_N | TARASH_IMAGE_FIELD_SEED), 0, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    TARIMG_IDEOGRAM_SIZES_2K, 0, 0, 0, 0, 0,
+    NULL, "turbo,default,quality", NULL, NULL, "png", 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_ideogram_precise = {
+    TARIMG_FIELDS_IDEOGRAM | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK, 8, 5, TARASH_IMAGE_MASK_BLACK, TARIMG_IDEOGRAM_SEEDS,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, "low,medium,high,very_low", NULL, NULL, "png", 0, "png,jpeg,webp", 1};
+static const tarash_image_capabilities tarimg_caps_ideogram_reframe = {
+    TARIMG_FIELDS_IDEOGRAM | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_ROLES, 8, 11, TARASH_IMAGE_MASK_NONE, TARIMG_IDEOGRAM_SEEDS,
+    TARIMG_IDEOGRAM_SIZES_3, 0, 0, 0, 0, 0,
+    NULL, "turbo,default,quality", NULL, NULL, "png", 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_ideogram_background = {
+    TARIMG_FIELDS_IDEOGRAM | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_ROLES, 8, 11, TARASH_IMAGE_MASK_NONE, TARIMG_IDEOGRAM_SEEDS,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, "turbo,default,quality", NULL, NULL, "png", 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_ideogram_tool = {
+    TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_OUTPUT_FORMAT, 0, 1, TARASH_IMAGE_MASK_NONE, 0, 0,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png", 0, "png,jpeg,webp", 0};
+static const tarash_image_capabilities tarimg_caps_ideogram_erase = {
+    TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_SEED |
+        TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_OUTPUT_FORMAT, 0, 1, TARASH_IMAGE_MASK_WHITE, TARIMG_IDEOGRAM_SEEDS,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png", 0, "png,jpeg,webp", 1};
+static const tarash_image_capabilities tarimg_caps_ideogram_upscale = {
+    TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_OUTPUT |
+        TARASH_IMAGE_FIELD_OUTPUT_FORMAT, 0, 1, TARASH_IMAGE_MASK_NONE, TARIMG_IDEOGRAM_SEEDS,
+    NULL, 0, 0, 0, 0, 0,
+    NULL, NULL, NULL, NULL, "png", 0, "png,jpeg,webp", 0};
 
 /* The first row that matches counts: longer prefixes stand above shorter ones. */
 static const tarash_image_model_info tarimg_models[] = {
@@ -11413,6 +12260,44 @@ static const tarash_image_model_info tarimg_models[] = {
     {"bfl", "flux-tools/erase-v1", "current", &tarimg_caps_bfl_fill},
     {"bfl", "flux-tools/deblur-v1", "current", &tarimg_caps_bfl_tool},
     {"bfl", "flux-tools/vto-v1", "current", &tarimg_caps_bfl_try_on},
+    {"recraft", "recraftv4_1_pro_vector", "current", &tarimg_caps_recraft_v4_vector},
+    {"recraft", "recraftv4_1_pro", "current", &tarimg_caps_recraft_v4_pro},
+    {"recraft", "recraftv4_1_pro*", "current", &tarimg_caps_recraft_v4_pro},
+    {"recraft", "recraftv4_1_utility_pro_vector", "current", &tarimg_caps_recraft_v4_vector},
+    {"recraft", "recraftv4_1_utility_pro", "current", &tarimg_caps_recraft_v4_pro},
+    {"recraft", "recraftv4_1_utility_pro*", "current", &tarimg_caps_recraft_v4_pro},
+    {"recraft", "recraftv4_1_utility_vector", "current", &tarimg_caps_recraft_v4_vector},
+    {"recraft", "recraftv4_1_utility", "current", &tarimg_caps_recraft_v4},
+    {"recraft", "recraftv4_1_flash", "current", &tarimg_caps_recraft_v4},
+    {"recraft", "recraftv4_1_vector", "current", &tarimg_caps_recraft_v4_vector},
+    {"recraft", "recraftv4_1", "current", &tarimg_caps_recraft_v4},
+    {"recraft", "recraftv4_1*", "current", &tarimg_caps_recraft_v4},
+    {"recraft", "recraftv4_styles_pro_vector", "current", &tarimg_caps_recraft_styles_vector},
+    {"recraft", "recraftv4_styles_pro", "current", &tarimg_caps_recraft_styles_pro},
+    {"recraft", "recraftv4_styles_pro*", "current", &tarimg_caps_recraft_styles_pro},
+    {"recraft", "recraftv4_styles_vector", "current", &tarimg_caps_recraft_styles_vector},
+    {"recraft", "recraftv4_styles", "current", &tarimg_caps_recraft_styles},
+    {"recraft", "recraftv4_styles*", "current", &tarimg_caps_recraft_styles},
+    {"recraft", "recraftv4_pro_vector", "current", &tarimg_caps_recraft_v4_vector},
+    {"recraft", "recraftv4_pro", "current", &tarimg_caps_recraft_v4_pro},
+    {"recraft", "recraftv4_pro*", "current", &tarimg_caps_recraft_v4_pro},
+    {"recraft", "recraftv4_vector", "current", &tarimg_caps_recraft_v4_vector},
+    {"recraft", "recraftv4", "current", &tarimg_caps_recraft_v4},
+    {"recraft", "recraftv4_raster", "current", &tarimg_caps_recraft_v4},
+    {"recraft", "recraftv3_vector", "current", &tarimg_caps_recraft_v3_vector},
+    {"recraft", "recraftv3", "current", &tarimg_caps_recraft_v3},
+    {"recraft", "recraftv3*", "current", &tarimg_caps_recraft_v3},
+    {"recraft", "recraftv2_vector", "current", &tarimg_caps_recraft_v2_vector},
+    {"recraft", "recraftv2", "current", &tarimg_caps_recraft_v2},
+    {"recraft", "recraftv2*", "current", &tarimg_caps_recraft_v2},
+    {"ideogram", "ideogram-4-6*", "current", &tarimg_caps_ideogram_46},
+    {"ideogram", "ideogram-4-5*", "current", &tarimg_caps_ideogram_45},
+    {"ideogram", "ideogram-4-transparent", "current", &tarimg_caps_ideogram_4_transparent},
+    {"ideogram", "ideogram-4", "current", &tarimg_caps_ideogram_4},
+    {"ideogram", "ideogram-3-transparent", "current", &tarimg_caps_ideogram_3_transparent},
+    {"ideogram", "ideogram-3*", "current", &tarimg_caps_ideogram_3},
+    {"ideogram", "ideogram-v4", "current", &tarimg_caps_ideogram_v4},
+    {"ideogram", "ideogram-v3", "current", &tarimg_caps_ideogram_3},
 };
 
 #if defined(TARASH_IMAGE_NO_OPENAI)
@@ -11504,6 +12389,16 @@ static const tarash_image_model_info tarimg_models[] = {
 #define TARIMG_BFL 0, NULL
 #else
 #define TARIMG_BFL 1, &tarimg_bfl_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_RECRAFT)
+#define TARIMG_RECRAFT 0, NULL
+#else
+#define TARIMG_RECRAFT 1, &tarimg_recraft_adapter
+#endif
+#if defined(TARASH_IMAGE_NO_IDEOGRAM)
+#define TARIMG_IDEOGRAM 0, NULL
+#else
+#define TARIMG_IDEOGRAM 1, &tarimg_ideogram_adapter
 #endif
 #if defined(TARASH_IMAGE_NO_MOCK)
 #define TARIMG_MOCK 0, NULL
@@ -11623,6 +12518,29 @@ static const tarash_image_operation_info tarimg_operations[] = {
     {"bfl", "erase", "flux-tools/erase-v1", TARIMG_NEEDS_IMAGE | TARIMG_NEEDS_MASK, NULL},
     {"bfl", "deblur", "flux-tools/deblur-v1", TARIMG_NEEDS_IMAGE, NULL},
     {"bfl", "try_on", "flux-tools/vto-v1", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"recraft", "generate", "images/generations", TARIMG_NEEDS_PROMPT | TARIMG_TAKES_IMAGES, NULL},
+    {"recraft", "edit", "images/imageToImage", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"recraft", "image_to_image", "images/imageToImage", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"recraft", "inpaint", "images/inpaint", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_NEEDS_MASK, NULL},
+    {"recraft", "outpaint", "images/outpaint", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"recraft", "replace_background", "images/replaceBackground", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"recraft", "generate_background", "images/generateBackground", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_NEEDS_MASK, NULL},
+    {"recraft", "variation", "images/variateImage", TARIMG_NEEDS_IMAGE, NULL},
+    {"recraft", "erase", "images/eraseRegion", TARIMG_NEEDS_IMAGE | TARIMG_NEEDS_MASK, &tarimg_caps_recraft_erase},
+    {"recraft", "remove_background", "images/removeBackground", TARIMG_NEEDS_IMAGE, &tarimg_caps_recraft_tool},
+    {"recraft", "upscale", "images/crispUpscale", TARIMG_NEEDS_IMAGE, &tarimg_caps_recraft_tool},
+    {"recraft", "upscale_creative", "images/creativeUpscale", TARIMG_NEEDS_IMAGE, &tarimg_caps_recraft_tool},
+    {"recraft", "vectorize", "images/vectorize", TARIMG_NEEDS_IMAGE, &tarimg_caps_recraft_vectorize},
+    {"ideogram", "generate", "generate", TARIMG_NEEDS_PROMPT | TARIMG_TAKES_IMAGES | TARIMG_TAKES_MASK, NULL},
+    {"ideogram", "edit", "generate", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"ideogram", "inpaint", "generate", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_NEEDS_MASK, NULL},
+    {"ideogram", "precise_edit", "precise-edit", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, &tarimg_caps_ideogram_precise},
+    {"ideogram", "remix", "remix", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
+    {"ideogram", "reframe", "reframe", TARIMG_NEEDS_IMAGE, &tarimg_caps_ideogram_reframe},
+    {"ideogram", "replace_background", "replace-background", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_ideogram_background},
+    {"ideogram", "remove_background", "remove-background", TARIMG_NEEDS_IMAGE, &tarimg_caps_ideogram_tool},
+    {"ideogram", "erase", "remove-object", TARIMG_NEEDS_IMAGE | TARIMG_NEEDS_MASK, &tarimg_caps_ideogram_erase},
+    {"ideogram", "upscale", "upscale", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_ideogram_upscale},
 };
 
 /* What most of fal's models take; the name of the field that images go to differs. */
@@ -11932,6 +12850,16 @@ static const tarash_image_provider_info tarimg_rows[] = {
      "flux-2-pro", NULL, NULL, 0,
      {TARIMG_FIELDS_BFL | TARASH_IMAGE_FIELD_SIZE, 1, 0, TARASH_IMAGE_MASK_NONE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0},
      TARIMG_BFL},
+    {"recraft", NULL,
+     "https://external.api.recraft.ai/v1", NULL, "RECRAFT_API_TOKEN,RECRAFT_API_KEY", 0, "Authorization", "Bearer ", NULL,
+     "recraftv4_1", "strength,controls", NULL, 0,
+     {TARIMG_FIELDS_RECRAFT_V3 | TARASH_IMAGE_FIELD_SIZE, 6, 10, TARASH_IMAGE_MASK_WHITE, 0, 4294967295, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "png,webp,svg", 0, TARIMG_RECRAFT_INPUTS, 1},
+     TARIMG_RECRAFT},
+    {"ideogram", NULL,
+     "https://api.ideogram.ai", NULL, "IDEOGRAM_API_KEY", 0, "Api-Key", "", NULL,
+     "ideogram-4-5", "async", NULL, 0,
+     {TARIMG_FIELDS_IDEOGRAM_3, 8, 5, TARASH_IMAGE_MASK_BLACK, TARIMG_IDEOGRAM_SEEDS, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "png", 0, "png,jpeg,webp", 1},
+     TARIMG_IDEOGRAM},
     {"mock", NULL,
      "mock:", NULL, NULL, 1, "Authorization", "Bearer ", NULL,
      "mock", NULL, NULL, 0,
