@@ -58,107 +58,118 @@
      TARASH_IMAGE_NO_STDIO          no file is ever opened: paths, saving and the file sink are UNSUPPORTED
      TARASH_IMAGE_NO_OPENAI, TARASH_IMAGE_NO_OPENAI_COMPATIBLE, TARASH_IMAGE_NO_INDOXROUTER,
      TARASH_IMAGE_NO_ATOMA, TARASH_IMAGE_NO_XAI, TARASH_IMAGE_NO_AZURE_OPENAI, TARASH_IMAGE_NO_TOGETHER,
-     TARASH_IMAGE_NO_OPENROUTER, TARASH_IMAGE_NO_GOOGLE, TARASH_IMAGE_NO_AUTOMATIC1111, TARASH_IMAGE_NO_STABILITY,
-     TARASH_IMAGE_NO_BEDROCK, TARASH_IMAGE_NO_REPLICATE, TARASH_IMAGE_NO_LUMA, TARASH_IMAGE_NO_FAL,
-     TARASH_IMAGE_NO_HUGGINGFACE, TARASH_IMAGE_NO_RUNWAY, TARASH_IMAGE_NO_BFL,
+     TARASH_IMAGE_NO_OPENROUTER, TARASH_IMAGE_NO_GOOGLE, TARASH_IMAGE_NO_AUTOMATIC1111,
+     TARASH_IMAGE_NO_STABILITY, TARASH_IMAGE_NO_BEDROCK, TARASH_IMAGE_NO_REPLICATE, TARASH_IMAGE_NO_LUMA,
+     TARASH_IMAGE_NO_FAL, TARASH_IMAGE_NO_HUGGINGFACE, TARASH_IMAGE_NO_RUNWAY, TARASH_IMAGE_NO_BFL,
      TARASH_IMAGE_NO_RECRAFT, TARASH_IMAGE_NO_IDEOGRAM, TARASH_IMAGE_NO_MOCK
                                     the provider stays known by name, and using it is UNSUPPORTED
 
    PROVIDERS
 
-     name                key from                    base URL                      images in  mask
-     openai              OPENAI_API_KEY              https://api.openai.com/v1     1 to 16    yes
-     openai_compatible   OPENAI_COMPATIBLE_API_KEY   yours (base_url)              1 to 16    yes
-     indoxrouter         INDOX_ROUTER_API_KEY        https://api.indoxhub.com      -          -
-     atoma               ATOMASDK_BEARER_AUTH        https://api.atoma.network     -          -
-     xai                 XAI_API_KEY                 https://api.x.ai/v1           1 to 5     -
-     azure_openai        AZURE_OPENAI_API_KEY        yours (base_url)              1 to 16    yes
-     together            TOGETHER_API_KEY            https://api.together.ai/v1    any        -
-     openrouter          OPENROUTER_API_KEY          https://openrouter.ai/api/v1  any        -
-     google              GOOGLE_API_KEY              https://generativelanguage.googleapis.com  1 to 14  -
-     automatic1111       AUTOMATIC1111_API_AUTH      http://127.0.0.1:7860         1 to 1     yes
-     stability           STABILITY_API_KEY           https://api.stability.ai      1 to 3     yes
-     bedrock             AWS_BEARER_TOKEN_BEDROCK    Amazon Bedrock, by region     1 or 2     yes
-     replicate           REPLICATE_API_TOKEN         https://api.replicate.com/v1  by model   by model
-     luma                LUMAAI_API_KEY              https://api.lumalabs.ai/dream-machine/v1  1 to 9 URLs  -
-     fal                 FAL_KEY                     https://queue.fal.run         by model   by model
-     huggingface         HF_TOKEN                    https://router.huggingface.co 1          -
-     runway              RUNWAYML_API_SECRET         https://api.dev.runwayml.com  1 to 16    -
-     bfl                 BFL_API_KEY                 https://api.bfl.ai/v1         1 to 10    yes
-     recraft             RECRAFT_API_TOKEN           https://external.api.recraft.ai/v1  1, and 10 styles  yes (V3)
-     ideogram            IDEOGRAM_API_KEY            https://api.ideogram.ai       1 to 5     yes
-     mock                none                        none                          any        yes
+     name                key from                    base URL                                        images  mask
+     openai              OPENAI_API_KEY              https://api.openai.com/v1                       16      transparent
+     openai_compatible   OPENAI_COMPATIBLE_API_KEY   yours (base_url)                                16      transparent
+     indoxrouter         INDOX_ROUTER_API_KEY        https://api.indoxhub.com                        -       -
+     atoma               ATOMASDK_BEARER_AUTH        https://api.atoma.network                       -       -
+     xai                 XAI_API_KEY                 https://api.x.ai/v1                             5       -
+     azure_openai        AZURE_OPENAI_API_KEY        yours (base_url)                                16      transparent
+     together            TOGETHER_API_KEY            https://api.together.ai/v1                      any     -
+     openrouter          OPENROUTER_API_KEY          https://openrouter.ai/api/v1                    any     -
+     google              GOOGLE_API_KEY              https://generativelanguage.googleapis.com       14      -
+     automatic1111       AUTOMATIC1111_API_AUTH      http://127.0.0.1:7860                           1       white
+     stability           STABILITY_API_KEY           https://api.stability.ai                        3       white
+     bedrock             AWS_BEARER_TOKEN_BEDROCK    https://bedrock-runtime.us-west-2.amazonaws.com 3       white
+     replicate           REPLICATE_API_TOKEN         https://api.replicate.com/v1                    16      black, white
+     luma                LUMAAI_API_KEY              https://api.lumalabs.ai/dream-machine/v1        9       -
+     fal                 FAL_KEY                     https://queue.fal.run                           16      transparent, white
+     huggingface         HF_TOKEN                    https://router.huggingface.co                   1       -
+     runway              RUNWAYML_API_SECRET         https://api.dev.runwayml.com                    any     -
+     bfl                 BFL_API_KEY                 https://api.bfl.ai/v1                           any     white
+     recraft             RECRAFT_API_TOKEN           https://external.api.recraft.ai/v1              10      white
+     ideogram            IDEOGRAM_API_KEY            https://api.ideogram.ai                         11      black, white
+     mock                none                        none                                            any     white
 
-     openai also reads OPENAI_BASE_URL, OPENAI_ORG_ID and OPENAI_PROJECT_ID; indoxrouter also INDOXHUB_API_KEY;
-     atoma also ATOMA_API_KEY. openai_compatible works without a key.
-     azure_openai also reads AZURE_API_KEY, AZURE_OPENAI_AD_TOKEN, AZURE_OPENAI_ENDPOINT (or AZURE_API_BASE) for the
-     base URL, AZURE_RESOURCE_NAME, OPENAI_API_VERSION and AZURE_API_VERSION; together TOGETHER_BASE_URL; openrouter
-     OPENROUTER_BASE_URL, OPENROUTER_HTTP_REFERER and OPENROUTER_APP_TITLE.
-     At azure_openai the model is the name of your deployment. The base URL is the resource's, with or without /openai
-     or /openai/v1, that of a project or of a deployment, or a whole target URI. A dated api_version (or one in the
-     base URL's query, which wins) leads to the deployment's path, none, "v1" and "preview" lead to v1. A key that is
-     a token (a JWT) goes out as a bearer.
-     stability also reads STABILITY_KEY and STABILITY_API_URL; bedrock also AWS_ACCESS_KEY_ID with
-     AWS_SECRET_ACCESS_KEY and, if set, AWS_SESSION_TOKEN (or api_key "id:secret" or "id:secret:session"): these sign
-     the request, which for models with a ':' in their name needs libcurl 8.14; a bearer key needs nothing. And
-     AWS_REGION, AWS_DEFAULT_REGION, AWS_ENDPOINT_URL_BEDROCK_RUNTIME, AWS_ENDPOINT_URL.
-     luma also reads LUMA_API_KEY and LUMAAI_BASE_URL, and takes input images of the roles reference, style and asset
-     (pictures of one character). replicate's models are "owner/name" (official ones), "owner/name:version", or a version.
-     fal also reads FAL_API_KEY, and FAL_KEY_ID with FAL_KEY_SECRET; huggingface HUGGING_FACE_HUB_TOKEN and HF_API_TOKEN.
-     Each model of fal is an endpoint with fields of its own; images and masks turn the name of a model into that of
-     its edits ("fal-ai/flux-2" into "fal-ai/flux-2/edit"), and without a model a mask asks for fal-ai/flux-pro/v1/fill.
-     runway also reads RUNWAYML_BASE_URL.
-     recraft also reads RECRAFT_API_KEY. Input images of the role style lend a generation their style, at recraft and
-     at ideogram's 3.0 models.
+     Other environment variables:
+       openai              base URL OPENAI_BASE_URL; organization OPENAI_ORG_ID; project OPENAI_PROJECT_ID
+       indoxrouter         keys INDOXHUB_API_KEY
+       atoma               keys ATOMA_API_KEY
+       azure_openai        keys AZURE_API_KEY, AZURE_OPENAI_AD_TOKEN; base URL AZURE_OPENAI_ENDPOINT,
+                           AZURE_API_BASE; api_version OPENAI_API_VERSION, AZURE_API_VERSION; resource
+                           AZURE_RESOURCE_NAME
+       together            base URL TOGETHER_BASE_URL
+       openrouter          base URL OPENROUTER_BASE_URL; referer OPENROUTER_HTTP_REFERER; title
+                           OPENROUTER_APP_TITLE
+       google              keys GEMINI_API_KEY, GOOGLE_GENERATIVE_AI_API_KEY; base URL
+                           GOOGLE_GEMINI_BASE_URL
+       automatic1111       base URL AUTOMATIC1111_BASE_URL
+       stability           keys STABILITY_KEY; base URL STABILITY_API_URL
+       bedrock             keys AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY+AWS_SESSION_TOKEN?; base URL
+                           AWS_ENDPOINT_URL_BEDROCK_RUNTIME, AWS_ENDPOINT_URL; region AWS_REGION,
+                           AWS_DEFAULT_REGION
+       luma                keys LUMA_API_KEY; base URL LUMAAI_BASE_URL
+       fal                 keys FAL_API_KEY, FAL_KEY_ID+FAL_KEY_SECRET
+       huggingface         keys HUGGING_FACE_HUB_TOKEN, HF_API_TOKEN
+       runway              base URL RUNWAYML_BASE_URL
+       recraft             keys RECRAFT_API_KEY
 
-     What provider_config (a JSON object) may hold:
+     What the tables don't say:
+       azure_openai        The model is the name of your deployment. The base URL is the resource's, with or without
+                           /openai or /openai/v1, that of a project or of a deployment, or a whole target URI. A dated
+                           api_version (one in the base URL's query wins) leads to the deployment's path; none, "v1"
+                           and "preview" lead to v1. A key that is a token (a JWT) goes out as a bearer.
+       google              The Gemini API, or Vertex AI where provider_config names a project.
+       bedrock             A key "id:secret" or "id:secret:session" signs the request, which for models with a ':' in
+                           their name needs libcurl 8.14; a bearer key needs nothing.
+       replicate           Models are "owner/name" (official ones), "owner/name:version", or a version.
+       luma                Input images by http(s) URL only, of the roles reference, style and asset (one character).
+       fal                 Each model is an endpoint with fields of its own. Images and masks turn the name of a model
+                           into that of its edits ("fal-ai/flux-2" into "fal-ai/flux-2/edit"); without a model a
+                           mask asks for fal-ai/flux-pro/v1/fill.
+       automatic1111       Works without a key; one is the "user:password" of the server's --api-auth. An edit
+                           without a size keeps that of its image.
+       stability           A mask makes it an inpainting. The model may be a call's path, too: "control/sketch".
+       recraft, ideogram   Input images of the role style lend a generation their style (ideogram: 3.0 models).
+                           ideogram-v3 and ideogram-v4 are asked by the old API.
+
+     What provider_config (a JSON object) may hold: everywhere "operation", and
        openai              "organization", "project": the headers of those names
-                           "operation": "generate", "edit", or "variation" (dall-e-2 servers; needs no prompt);
-                           without it the request decides
-       openai_compatible   "operation" as above; "response_format": "b64_json", "url", or null to leave it out
+       openai_compatible   "response_format": "b64_json", "url", or null to leave it out
        indoxrouter         "byok_api_key": your own key at the provider behind it
        azure_openai        "api_version", as config.api_version; "resource": its name, where no base URL is given
        openrouter          "referer", "title", "categories": headers that tell of your application
        google              "project": Vertex AI instead of the Gemini API, and the key is an OAuth token;
-                           "location": e.g. "us-central1" (default: "global"). "operation": "generate", "edit"
-       automatic1111       "operation": "generate", "edit", "image_to_image", "inpaint", "upscale"; an edit without a
-                           size keeps that of its image
-       stability           "strength": 0 to 1, how much of an input image may change (default: 0.5)
-                           "accept": any "image/..." for an answer of bytes instead of JSON with base64
-                           "operation": edit, image_to_image, inpaint, erase, outpaint, search_and_replace,
-                           search_and_recolor, remove_background, replace_background, relight (images: subject,
-                           background, light), sketch, structure, style, style_transfer (two images, the second or the
-                           one with the role style gives the style), upscale, upscale_fast, upscale_conservative,
-                           upscale_creative; further fields (left, search_prompt, creativity) go into extra_params.
-                           A mask makes it inpaint. The model may be such a call's path, too: "control/sketch"
-       bedrock             "strength" and "operation" as stability, which has no replace_background and relight here:
-                           an operation chooses the model; "region" (default: us-west-2)
+                           "location": e.g. "us-central1" (default: "global")
+       stability           "strength": 0 to 1, how much of an input image may change (default: 0.5); "accept": any
+                           "image/..." for an answer of bytes instead of JSON with base64
+       bedrock             "strength"; "region" (default: us-west-2)
        replicate           "deployment": true, where the model is a deployment's owner/name; "wait": true, or for how
                            many seconds (1 to 60) the provider may hold the first request, which then can't be
                            cancelled or resumed; "cancel_after": a deadline such as "5m"; "webhook",
                            "webhook_events_filter"; extra_params go into "input", to the model
-       luma                "operation": "generate", "edit" (of the image), or "reframe" (to aspect_ratio);
-                           "weight": 0 to 1, of each input image; "callback_url"
-       fal                 "operation": which takes a model of its own where none is given; "direct": true asks fal.run,
-                           without the queue; "sync_mode": true has the images within the answer; "priority": "low"
+       luma                "weight": 0 to 1, of each input image; "callback_url"
+       fal                 "direct": true asks fal.run, without the queue; "sync_mode": true has the images within the
+                           answer; "priority": "low"
        huggingface         "provider": "hf-inference" (default), or "fal-ai" or "together", with the model's name there
        runway              "tags": a list with one name (or null) for each input image, for "@name" in the prompt;
-                           "subjects": likewise "human", "object" or null (gemini_image3 models);
-                           "api_version": the X-Runway-Version header, as config.api_version;
-                           "operation": "generate", "edit", "upscale"
-       bfl                 "operation": "generate", "edit", "inpaint", "expand" (top, bottom, left, right of
-                           extra_params), "outpaint" (size is the canvas), "erase", "deblur", "try_on" (the
-                           person, then the garment)
-       recraft             "strength": of image_to_image, 0 (the image) to 1 (default: 0.5); "controls": an object;
-                           "operation": generate (images of the role style lend their style), edit, image_to_image,
-                           inpaint, outpaint, replace_background, generate_background, variation, erase,
-                           remove_background, upscale, upscale_creative, or vectorize; without it images mean
-                           image_to_image, and a mask inpaint. Where no model is given, the call chooses it.
-       ideogram            "async": true runs a call as a job, which a token can resume; "operation": generate, edit,
-                           inpaint, precise_edit, remix, reframe, replace_background, remove_background, erase, or
-                           upscale; without it the request decides. The models ideogram-v3 and ideogram-v4 are
-                           asked by the old API.
+                           "subjects": likewise "human", "object" or null (gemini_image3 models); "api_version": the
+                           X-Runway-Version header, as config.api_version
+       recraft             "strength": of image_to_image, 0 (the image) to 1 (default: 0.5); "controls": an object
+       ideogram            "async": true runs a call as a job, which a token can resume
      A key of it that the provider doesn't know becomes a warning.
+
+     "operation" says what generation fields don't: one name for the same thing at every provider. Without it the
+     request decides (images or a mask make it an edit). One that a provider lacks is UNSUPPORTED before anything is
+     sent; tarash_image_operations and README tell which each one has. An operation chooses its call or model, and what
+     it takes besides the standard fields goes into extra_params in the provider's own words: "left" and "creativity"
+     of stability's outpaint, "scale" of an upscaler.
+       generate, edit, variation     what they say; image_to_image, remix: a new image that follows one
+       inpaint, erase                where the mask marks it; precise_edit: the image, and nothing else of it
+       outpaint, expand, reframe     more around the image: sides or a canvas, or another ratio
+       remove_background, replace_background, generate_background, relight
+       search_and_replace, search_and_recolor
+       sketch, structure, style      the image gives that; style_transfer: two images, the second (or the one with
+                                     the role style) gives the style; try_on: the person, then the garment
+       upscale, upscale_fast, upscale_conservative, upscale_creative, deblur, vectorize
 
    ADAPTING A REQUEST
      Each provider, and each link of a chain, gets the same request, adapted. A size that a model lacks becomes
@@ -12489,6 +12500,7 @@ static const tarash_image_operation_info tarimg_operations[] = {
     {"luma", "generate", "generations/image", TARIMG_NEEDS_PROMPT | TARIMG_TAKES_IMAGES, NULL},
     {"luma", "edit", "generations/image", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_luma_single},
     {"luma", "reframe", "generations/image/reframe", TARIMG_TAKES_PROMPT | TARIMG_NEEDS_IMAGE, &tarimg_caps_luma_single},
+    {"fal", "generate", "fal-ai/flux-2", TARIMG_NEEDS_PROMPT | TARIMG_TAKES_IMAGES | TARIMG_TAKES_MASK, NULL},
     {"fal", "edit", "fal-ai/flux-2/edit", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
     {"fal", "image_to_image", "fal-ai/flux/dev/image-to-image", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
     {"fal", "variation", "fal-ai/flux-1/dev/redux", TARIMG_NEEDS_IMAGE, NULL},
@@ -12506,6 +12518,7 @@ static const tarash_image_operation_info tarimg_operations[] = {
     {"fal", "remix", "fal-ai/ideogram/v3/remix", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
     {"fal", "reframe", "fal-ai/ideogram/v3/reframe", TARIMG_NEEDS_IMAGE, NULL},
     {"fal", "relight", "fal-ai/iclight-v2", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE | TARIMG_TAKES_MASK, NULL},
+    {"huggingface", "generate", "hf-inference", TARIMG_NEEDS_PROMPT | TARIMG_TAKES_IMAGES, NULL},
     {"huggingface", "image_to_image", "hf-inference", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},
     {"runway", "generate", "text_to_image", TARIMG_NEEDS_PROMPT | TARIMG_TAKES_IMAGES, NULL},
     {"runway", "edit", "text_to_image", TARIMG_NEEDS_PROMPT | TARIMG_NEEDS_IMAGE, NULL},

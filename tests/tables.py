@@ -151,8 +151,8 @@ def places(providers, models):
     return (
         ("README.md", r"<!-- providers -->\n", r"<!-- end -->", provider_table(providers, models)),
         ("README.md", r"<!-- operations -->\n", r"<!-- end -->", operation_table(providers)),
-        ("tarash_image.h", r"   PROVIDERS\n\n", r"\n     Other environment", manual_table(providers, models)),
-        ("tarash_image.h", r"Other environment variables:\n", r"\n     What the tables", variable_table(providers)),
+        ("tarash_image.h", r"   PROVIDERS\n\n", r"     Other environment", manual_table(providers, models)),
+        ("tarash_image.h", r"Other environment variables:\n", r"     What the tables", variable_table(providers)),
         ("tarash_image.h", r"saving and the file sink are UNSUPPORTED\n", r" +the provider stays known by name",
          switch_list(providers)))
 
@@ -166,13 +166,18 @@ def found_in(text, before, after):
     return match and (match.start(2), match.end(2))
 
 
+def shown(lines, name):
+    """A blank line stands below the manual's tables, but not below its list of switches."""
+    return "\n".join(lines) + ("\n\n" if name.endswith(".h") and "   " in lines[0].strip() else "\n")
+
+
 def write(place):
     name, before, after, lines = place
     with open(path_of(name), encoding="utf-8") as file:
         text = file.read()
     start, end = found_in(text, before, after)
     with open(path_of(name), "w", encoding="utf-8") as file:
-        file.write(text[:start] + "\n".join(lines) + "\n" + text[end:])
+        file.write(text[:start] + shown(lines, name) + text[end:])
 
 
 def problems(tool):
@@ -182,7 +187,7 @@ def problems(tool):
         with open(path_of(name), encoding="utf-8") as file:
             text = file.read()
         found = found_in(text, before, after)
-        if not found or text[found[0]:found[1]] != "\n".join(lines) + "\n":
+        if not found or text[found[0]:found[1]] != shown(lines, name):
             told.append("%s: the table after %r differs; see tests/tables.py --write" % (name, before))
     return told
 
