@@ -10640,15 +10640,6 @@ static tarash_image_result tarimg_ideogram_build(tarash_image_exchange *exchange
     return TARASH_IMAGE_OK;
 }
 
-/* The old API has a space between date and time. */
-static void tarimg_ideogram_read_time(tarash_image_exchange *exchange) {
-    const char *created = tarimg_text_at(exchange->document, "created");
-    char *text = created ? tarimg_copy(&exchange->arena, created) : NULL;
-    if (!text) return;
-    if (strlen(text) > 10 && text[10] == ' ') text[10] = 'T';
-    (void)tarimg_parse_timestamp(text, &exchange->created);
-}
-
 static void tarimg_ideogram_read_image(tarash_image_exchange *exchange, const tarimg_value *item) {
     const char *prompt = tarimg_text_at(item, "prompt");
     tarimg_found *found;
@@ -10666,7 +10657,8 @@ static void tarimg_ideogram_read_image(tarash_image_exchange *exchange, const ta
 static tarash_image_result tarimg_ideogram_read_images(tarash_image_exchange *exchange,
                                                        const tarimg_value *list) {
     const tarimg_value *item;
-    tarimg_ideogram_read_time(exchange);
+    const char *created = tarimg_text_at(exchange->document, "created");
+    if (created) (void)tarimg_parse_timestamp(created, &exchange->created);
     tarimg_read_metadata(exchange, "data,created,status,response_type");
     for (item = list->first; item; item = item->next) tarimg_ideogram_read_image(exchange, item);
     if (exchange->found || exchange->error.result != TARASH_IMAGE_OK) return exchange->error.result;
@@ -10731,7 +10723,6 @@ static void tarimg_ideogram_error(tarash_image_exchange *exchange) {
         tarimg_copy_fixed(exchange->error.provider_code, sizeof exchange->error.provider_code, reason);
         exchange->error.result = tarimg_equal(reason, "inflight_limit") ? TARASH_IMAGE_ERROR_RATE_LIMITED
                                                                         : TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
-        if (!tarimg_equal(reason, "inflight_limit")) exchange->advice = -1;
     } else if (exchange->status == 422 && !tarimg_at(exchange->document, "detail"))
         exchange->error.result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
 }
