@@ -1086,8 +1086,43 @@ static void test_table_of_models(void **state) {
                      &tarash_image_providers(NULL)[0].capabilities);
 }
 
+/* What the table of models says of a model's fields is what its mapping writes. */
+static void test_mappings_and_models_agree(void **state) {
+    size_t count = 0, i, k;
+    const tarash_image_model_info *models = tarash_image_models(&count);
+    uint32_t mappable = 0;
+    (void)state;
+    for (i = 0; i < TARIMG_MAPPABLE_COUNT; i++) mappable |= tarimg_mappable[i].field & ~TARIMG_MAPPED_PROMPT;
+    for (i = 0; i < TARIMG_MAPPING_COUNT; i++) {
+        if (tarimg_mapping_problem(tarimg_mappings[i].fields))
+            fail_msg("%s %s: %s", tarimg_mappings[i].provider, tarimg_mappings[i].model_prefix,
+                     tarimg_mapping_problem(tarimg_mappings[i].fields));
+        for (k = 0; k < i; k++) assert_false(tarimg_same_mapping(&tarimg_mappings[i], &tarimg_mappings[k]));
+    }
+    for (i = 0; i < count; i++) {
+        const tarash_image_provider_info *row = tarimg_find_row(models[i].provider);
+        const tarash_image_field_mapping *mapping;
+        const char *fields;
+        char id[96];
+        tarimg_entry entry;
+        uint32_t written = 0;
+        if (!row->adapter || !row->adapter->is_mapped) continue;
+        (void)snprintf(id, sizeof id, "%.*s", (int)strcspn(models[i].id, "*"), models[i].id);
+        mapping = tarimg_find_mapping(row->name, id);
+        assert_non_null(mapping);
+        for (fields = mapping->fields; tarimg_next_entry(&fields, &entry);) {
+            if (entry.target_size) written |= entry.field & ~TARIMG_MAPPED_PROMPT;
+        }
+        if ((models[i].capabilities->fields & mappable) != written)
+            fail_msg("%s: the model has %x, its mapping \"%s\" writes %x", id,
+                     (unsigned)(models[i].capabilities->fields & mappable), mapping->fields,
+                     (unsigned)written);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mappings_and_models_agree),
         cmocka_unit_test(test_what_is_valid),
         cmocka_unit_test(test_nothing_at_all),
         cmocka_unit_test(test_providers_and_models),

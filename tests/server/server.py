@@ -11,16 +11,17 @@ was asked for there has its result URLs there too.
 
 PATHS
 
-    /s/NAME/PROTOCOL/...      NAME is a session: its own log, script, files and jobs. PROTOCOL is openai, compatible,
-                              xai, atoma, indoxrouter or jobs (one module each in protocols/), and what follows is the
-                              provider's path, e.g. /s/t1/openai/v1/images/generations
+    /s/NAME/PROTOCOL/...      NAME is a session: its own log, script, files and jobs. PROTOCOL is the name of one of
+                              the modules in protocols/ (openai, compatible, azure_openai, google, fal, ...), and what
+                              follows is the provider's path, e.g. /s/t1/openai/v1/images/generations
     /v1/...                   session "default", protocol openai
     /f/NAME/FILE              result files of a session; any credential here is answered with 400 and is a leak
     /f/NAME/static/[LABEL/]WxH.EXT
                               an image to order: png, jpg, webp, gif, svg
     /f/NAME/jobs/ID           a job's status without a key (see "elsewhere")
 
-Keys that begin with sk- are right (xai also takes xai-, indoxrouter indox-); one that contains "bad" is wrong.
+Keys that begin with sk-, or as the provider's own do (xai-, indox-, r8_, key_, ...), are right; one that contains "bad" is
+wrong. automatic1111 takes user:password, bedrock checks signatures.
 
 CONTROL: on the API's origin, /_control/NAME/...
 
