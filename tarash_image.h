@@ -865,7 +865,8 @@ TARASH_IMAGE_API tarash_image_result tarash_image_take(tarash_image_client *clie
                                                        tarash_image_response *out);
 
 /* Ends a job at once, and asks the provider to stop where it can. The job is FAILED with CANCELLED; taking it
-   is allowed but not required. No-op on a job that has ended or doesn't exist. */
+   is allowed but not required. No-op on a job that has ended or doesn't exist. (libcurl before 7.87 may wait for
+   a host name that is being resolved.) */
 TARASH_IMAGE_API void tarash_image_cancel(tarash_image_client *client, tarash_image_job job);
 
 /* ---- around it ----------------------------------------------------------------------------------------- */
@@ -5322,6 +5323,11 @@ static int tarimg_sse_feed(tarimg_sse *sse, const tarimg_sse_handler *handler, c
             sse->marks++;
             text++;
             continue;
+        }
+        if (sse->marks == 1 ||
+            sse->marks == 2) { /* no mark after all, but part of a name that nobody knows */
+            sse->place = TARIMG_SSE_FIELD;
+            sse->field_size = sizeof sse->field;
         }
         sse->marks = 4;
         if (*text == '\n' && sse->after_return) {
@@ -15174,6 +15180,10 @@ static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, in
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* A name that is being resolved holds up nobody who cancels: libcurl's thread ends by itself. */
+    (void)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_timeout_ms);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
