@@ -1386,7 +1386,8 @@ static void tarimg_arena_free(tarimg_arena *arena) {
 }
 
 static tarimg_block *tarimg_arena_block(tarimg_arena *arena, size_t size) {
-    size_t capacity = size > TARIMG_BLOCK_SIZE ? size : TARIMG_BLOCK_SIZE, bytes;
+    size_t least = arena->blocks ? TARIMG_BLOCK_SIZE : TARIMG_BLOCK_SIZE / 4; /* many arenas stay small */
+    size_t capacity = size > least ? size : least, bytes;
     tarimg_block *block;
     if (!tarimg_add_size(capacity, TARIMG_BLOCK_HEADER, &bytes)) return NULL;
     block = (tarimg_block *)arena->allocator->alloc_fn(bytes, arena->allocator->user_data);
@@ -13966,7 +13967,10 @@ static tarash_image_result tarimg_resolve_base_url(tarimg_job *job, tarimg_link 
     tarimg_url url;
     const char *variable = link->row->base_url_variable;
     const char *given = link->config.base_url ? link->config.base_url : tarimg_environment(variable, NULL);
-    if (!given && link->adapter->base_url_fn) given = link->adapter->base_url_fn(link);
+    /* What a registered provider says of itself goes before what its protocol would work out. */
+    if (!given && link->adapter->base_url_fn &&
+        (!link->row->base_url || tarimg_row_of_adapter(link->adapter) == link->row))
+        given = link->adapter->base_url_fn(link);
     link->base_url = tarimg_copy(&job->arena, given ? given : link->row->base_url);
     if (job->arena.failed) return tarimg_no_memory(&job->error);
     if (!link->base_url)
