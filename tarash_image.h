@@ -100,7 +100,7 @@
        openrouter          base URL OPENROUTER_BASE_URL; referer OPENROUTER_HTTP_REFERER; title
                            OPENROUTER_APP_TITLE
        google              keys GEMINI_API_KEY, GOOGLE_GENERATIVE_AI_API_KEY; base URL
-                           GOOGLE_GEMINI_BASE_URL
+                           GOOGLE_GEMINI_BASE_URL; api_version GOOGLE_GENAI_API_VERSION
        automatic1111       base URL AUTOMATIC1111_BASE_URL
        stability           keys STABILITY_KEY; base URL STABILITY_API_URL
        bedrock             keys AWS_ACCESS_KEY_ID+AWS_SECRET_ACCESS_KEY+AWS_SESSION_TOKEN?; base URL
@@ -138,7 +138,7 @@
        azure_openai        "api_version", as config.api_version; "resource": its name, where no base URL is given
        openrouter          "referer", "title", "categories": headers that tell of your application
        google              "project": Vertex AI instead of the Gemini API, and the key is an OAuth token;
-                           "location": e.g. "us-central1" (default: "global")
+                           "location": e.g. "us-central1" (default: "global"); "api_version", as config.api_version
        stability           "strength": 0 to 1, how much of an input image may change (default: 0.5); "accept": any
                            "image/..." for an answer of bytes instead of JSON with base64
        bedrock             "strength"; "region" (default: us-west-2)
@@ -754,7 +754,8 @@ typedef struct tarash_image_provider_info {
     /* Hosts that share the key among each other, comma-separated, '*' for one label; NULL: base_url's origin only. */
     const char *key_hosts;
     const char *default_model; /* NULL: the config must give one; "" : may be left out */
-    const char *config_keys;   /* what provider_config may hold, comma-separated, or NULL */
+    /* what provider_config may hold besides "operation", comma-separated, or NULL; "key?" is true or false, "key*" any JSON */
+    const char *config_keys;
     /* "key=VARIABLE,...": environment variables for keys that it leaves out, or NULL */
     const char *option_variables;
     int poll_interval_ms;                   /* where the config gives none; 0 = 2000 */
@@ -7377,7 +7378,7 @@ static int tarimg_google_is_imagen(const tarimg_link *link) {
 static tarash_image_result tarimg_google_check(tarash_image_exchange *exchange) {
     const tarimg_link *link = exchange->link;
     const char *problem = NULL;
-    if (link->config.api_version && !tarimg_is_plain_word(link->config.api_version))
+    if (tarimg_at(link->options, "api_version") && !tarimg_is_plain_word(tarimg_option(link, "api_version")))
         problem = "api_version: is a word such as v1beta";
     if (tarimg_google_is_vertex(link) && !tarimg_google_is_project(tarimg_option(link, "project")))
         problem = "provider_config.project: is the id of a Google Cloud project";
@@ -7391,7 +7392,7 @@ static tarash_image_result tarimg_google_check(tarash_image_exchange *exchange) 
 static void tarimg_google_send(tarash_image_exchange *exchange, const char *method) {
     const tarimg_link *link = exchange->link;
     tarimg_arena *arena = &exchange->arena;
-    const char *version = link->config.api_version, *place = "";
+    const char *version = tarimg_option(link, "api_version"), *place = "";
     const char *model = tarimg_encode_path(arena, link->model, "");
     if (tarimg_google_is_vertex(link)) {
         place = tarimg_format(arena, "projects/%s/locations/%s/publishers/google/",
@@ -8113,7 +8114,8 @@ static tarash_image_result tarimg_stability_build(tarash_image_exchange *exchang
     tarimg_stability_accept(exchange, "image/*");
     exchange->is_form = 1;
     tarimg_stability_user(exchange);
-    if (tarimg_equal(call, "generate/sd3")) tarimg_body_set(exchange, "model", link->model);
+    if (tarimg_equal(call, "generate/sd3") && !strchr(link->model, '/'))
+        tarimg_body_set(exchange, "model", link->model);
     return tarimg_stability_fields(exchange, tarimg_stability_find_service(call), TARIMG_INPUT_FILE);
 }
 
@@ -12077,6 +12079,8 @@ static const tarash_image_model_info tarimg_models[] = {
     {"stability", "ultra*", "current", &tarimg_caps_stability_ultra},
     {"stability", "stable-image-ultra*", "current", &tarimg_caps_stability_ultra},
     {"stability", "generate/core", "current", &tarimg_caps_stability_core},
+    {"stability", "generate/sd3", "current", &tarimg_caps_stability_sd3},
+    {"stability", "edit/inpaint", "current", &tarimg_caps_stability_inpaint},
     {"stability", "generate/ultra", "current", &tarimg_caps_stability_ultra},
     {"stability", "stable-diffusion-xl*", "maintained", &tarimg_caps_stability_sdxl},
     {"stability", "stable-diffusion-*", "maintained", &tarimg_caps_stability_engine},
@@ -12761,7 +12765,7 @@ static const tarash_image_provider_info tarimg_rows[] = {
      TARIMG_OPENAI},
     {"openai_compatible", "openai-compatible",
      NULL, NULL, "OPENAI_COMPATIBLE_API_KEY", 1, "Authorization", "Bearer ", NULL,
-     "", "response_format", NULL, 0,
+     "", "response_format*", NULL, 0,
      {TARIMG_FIELDS_ALL & ~(unsigned)(TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_ROLES), 0, 16, TARASH_IMAGE_MASK_TRANSPARENT, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, NULL, 0},
      TARIMG_OPENAI_COMPATIBLE},
     {"indoxrouter", "indoxhub",
@@ -12802,7 +12806,7 @@ static const tarash_image_provider_info tarimg_rows[] = {
      TARIMG_OPENROUTER},
     {"google", "gemini",
      "https://generativelanguage.googleapis.com", "GOOGLE_GEMINI_BASE_URL", "GOOGLE_API_KEY,GEMINI_API_KEY,GOOGLE_GENERATIVE_AI_API_KEY", 0, "x-goog-api-key", "", NULL,
-     "gemini-nano-banana-2.1", "project,location", NULL, 0,
+     "gemini-nano-banana-2.1", "api_version,project,location", "api_version=GOOGLE_GENAI_API_VERSION", 0,
      {TARIMG_FIELDS_GOOGLE, 1, 14, TARASH_IMAGE_MASK_NONE, TARIMG_INT32_MIN, TARIMG_INT32_MAX, NULL, 0, 0, 0, 0, 0, TARIMG_GOOGLE_RATIOS ",1:4,4:1,1:8,8:1", NULL, NULL, NULL, "png,jpeg", 0, NULL, 0},
      TARIMG_GOOGLE},
     {"automatic1111", "a1111,stable-diffusion-webui",
@@ -12825,7 +12829,7 @@ static const tarash_image_provider_info tarimg_rows[] = {
      TARIMG_BEDROCK},
     {"replicate", NULL,
      "https://api.replicate.com/v1", NULL, "REPLICATE_API_TOKEN", 0, "Authorization", "Bearer ", NULL,
-     "black-forest-labs/flux-2-pro", "deployment,wait,cancel_after,webhook,webhook_events_filter", NULL, 0,
+     "black-forest-labs/flux-2-pro", "deployment?,wait*,cancel_after,webhook,webhook_events_filter*", NULL, 0,
      {TARIMG_FIELDS_REPLICATE | TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK,
       1, 1, TARASH_IMAGE_MASK_WHITE, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "webp,jpg,png", 0, NULL, 0},
      TARIMG_REPLICATE},
@@ -12838,7 +12842,7 @@ static const tarash_image_provider_info tarimg_rows[] = {
     {"fal", "fal_ai,fal.ai",
      TARIMG_FAL_BASE_URL, NULL, "FAL_KEY,FAL_API_KEY,FAL_KEY_ID+FAL_KEY_SECRET", 0, "Authorization", "Key ",
      "queue.fal.run,fal.run,queue.falrun.com,falrun.com",
-     "fal-ai/flux-2", "direct,sync_mode,priority", NULL, 500,
+     "fal-ai/flux-2", "direct?,sync_mode?,priority", NULL, 500,
      {TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_SIZE | TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_N |
           TARASH_IMAGE_FIELD_SEED | TARASH_IMAGE_FIELD_IMAGES | TARASH_IMAGE_FIELD_MASK | TARASH_IMAGE_FIELD_OUTPUT_FORMAT |
           TARASH_IMAGE_FIELD_OUTPUT,
@@ -12853,7 +12857,7 @@ static const tarash_image_provider_info tarimg_rows[] = {
      TARIMG_HUGGINGFACE},
     {"runway", "runwayml",
      "https://api.dev.runwayml.com", "RUNWAYML_BASE_URL", "RUNWAYML_API_SECRET", 0, "Authorization", "Bearer ", NULL,
-     "gen4_image", "api_version,tags,subjects", NULL, 5000,
+     "gen4_image", "api_version,tags*,subjects*", NULL, 5000,
      {TARIMG_FIELDS_RUNWAY | TARASH_IMAGE_FIELD_SEED, 1, 0, TARASH_IMAGE_MASK_NONE, 0, 4294967295, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, "png,jpeg,webp", 0},
      TARIMG_RUNWAY},
     {"bfl", "black-forest-labs,black_forest_labs",
@@ -12863,12 +12867,12 @@ static const tarash_image_provider_info tarimg_rows[] = {
      TARIMG_BFL},
     {"recraft", NULL,
      "https://external.api.recraft.ai/v1", NULL, "RECRAFT_API_TOKEN,RECRAFT_API_KEY", 0, "Authorization", "Bearer ", NULL,
-     "recraftv4_1", "strength,controls", NULL, 0,
+     "recraftv4_1", "strength,controls*", NULL, 0,
      {TARIMG_FIELDS_RECRAFT_V3 | TARASH_IMAGE_FIELD_SIZE, 6, 10, TARASH_IMAGE_MASK_WHITE, 0, 4294967295, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "png,webp,svg", 0, TARIMG_RECRAFT_INPUTS, 1},
      TARIMG_RECRAFT},
     {"ideogram", NULL,
      "https://api.ideogram.ai", NULL, "IDEOGRAM_API_KEY", 0, "Api-Key", "", NULL,
-     "ideogram-4-5", "async", NULL, 0,
+     "ideogram-4-5", "async?", NULL, 0,
      {TARIMG_FIELDS_IDEOGRAM_3, 8, 5, TARASH_IMAGE_MASK_BLACK, TARIMG_IDEOGRAM_SEEDS, NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, "png", 0, "png,jpeg,webp", 1},
      TARIMG_IDEOGRAM},
     {"mock", NULL,
@@ -14051,9 +14055,31 @@ static void tarimg_fill_options(tarimg_job *job, tarimg_link *link) {
     }
 }
 
+/* What a key of provider_config is: 't' a text or number, '?' true or false, '*' anything; '\0' = not known here. */
+static char tarimg_option_kind(const tarimg_link *link, const char *name) {
+    const char *list = link->row->config_keys, *item;
+    int is_builtin = tarimg_row_of_adapter(link->adapter) != NULL;
+    size_t size, length = strlen(name);
+    if (is_builtin && tarimg_equal(name, "operation")) return 't';
+    while (tarimg_next_item(&list, &item, &size)) {
+        char mark = size > length ? item[length] : 't';
+        if (size < length || size > length + 1 || memcmp(item, name, length) != 0) continue;
+        if (mark == 't' && !is_builtin) return '*'; /* the user's own code knows what it wants */
+        if (size == length || mark == '?' || mark == '*') return mark;
+    }
+    return '\0';
+}
+
+static int tarimg_is_of_kind(const tarimg_value *option, char kind) {
+    if (kind == '*' || option->kind == TARIMG_NULL) return 1;
+    if (kind == '?') return option->kind == TARIMG_TRUE || option->kind == TARIMG_FALSE;
+    return option->kind == TARIMG_STRING || option->kind == TARIMG_NUMBER;
+}
+
 static tarash_image_result tarimg_resolve_options(tarimg_job *job, tarimg_link *link) {
     const tarimg_value *option;
     int is_version;
+    char kind;
     tarash_image_result result =
         tarimg_parse_object(job, "provider_config", link->config.provider_config, &link->options);
     if (result != TARASH_IMAGE_OK) return result;
@@ -14065,10 +14091,13 @@ static tarash_image_result tarimg_resolve_options(tarimg_job *job, tarimg_link *
                                     "provider_config.%.64s: has a control character in it", option->name);
         if (option->kind == TARIMG_STRING && tarimg_is_secret_name(option->name))
             tarimg_add_secret(job, option->text);
-        if (link->adapter->answer_fn ||
-            (link->row->config_keys && tarimg_in_list(link->row->config_keys, option->name)) ||
-            (tarimg_equal(option->name, "operation") && tarimg_row_of_adapter(link->adapter)))
-            continue;
+        if (link->adapter->answer_fn) continue;
+        kind = tarimg_option_kind(link, option->name);
+        if (kind && !tarimg_is_of_kind(option, kind))
+            return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
+                                    "provider_config.%.64s: must be %s", option->name,
+                                    kind == '?' ? "true or false" : "a text or a number");
+        if (kind) continue;
         is_version = link->config.api_version && tarimg_equal(option->name, "api_version");
         tarimg_warn(
             link, is_version ? "api_version" : tarimg_format(&job->arena, "provider_config.%s", option->name),

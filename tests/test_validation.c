@@ -1086,6 +1086,28 @@ static void test_table_of_models(void **state) {
                      &tarash_image_providers(NULL)[0].capabilities);
 }
 
+/* A value of the wrong kind is refused, and named: it would be ignored, and something else be made and paid for. */
+static void test_kinds_of_options(void **state) {
+    static const struct {
+        const char *provider, *options, *message;
+    } rows[] = {
+        {"stability", "{\"operation\":[\"upscale\"]}",
+         "provider_config.operation: must be a text or a number"},
+        {"ideogram", "{\"async\":\"yes\"}", "provider_config.async: must be true or false"},
+        {"fal", "{\"direct\":1}", "provider_config.direct: must be true or false"},
+        {"bedrock", "{\"region\":[\"x\"]}", "provider_config.region: must be a text or a number"},
+        {"replicate", "{\"deployment\":\"true\"}", "provider_config.deployment: must be true or false"}};
+    size_t i;
+    (void)state;
+    for (i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        restore();
+        s.config.provider = rows[i].provider;
+        s.config.provider_config = rows[i].options;
+        check_refused(__LINE__, rows[i].provider, TARASH_IMAGE_ERROR_VALIDATION, rows[i].message, &s.config,
+                      &s.request);
+    }
+}
+
 /* What the table of models says of a model's fields is what its mapping writes. */
 static void test_mappings_and_models_agree(void **state) {
     size_t count = 0, i, k;
@@ -1122,6 +1144,7 @@ static void test_mappings_and_models_agree(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kinds_of_options),
         cmocka_unit_test(test_mappings_and_models_agree),
         cmocka_unit_test(test_what_is_valid),
         cmocka_unit_test(test_nothing_at_all),
