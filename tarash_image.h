@@ -5506,13 +5506,13 @@ struct tarimg_adapter {
     tarash_image_result (*event_fn)(tarash_image_exchange *exchange);  /* MAY: an event of a stream */
     tarash_image_result (*answer_fn)(tarash_image_exchange *exchange); /* MAY: the reply without a request */
     int polls;                                                         /* has jobs that a token can resume */
-    int cancels;                                                       /* CANCEL may be built */
+    int cancels; /* CANCEL may be built; 2: of a call without a job, too */
     void (*error_fn)(tarash_image_exchange *exchange); /* MAY: corrects exchange->error and advice of an error
                                                           status, which have been read in the usual way */
     const char *(*model_fn)(const tarimg_link *link); /* MAY: the model to send; inputs, mask, options and the
                                                           operation are known. NULL: the one given */
-    const char *(*base_url_fn)(
-        const tarimg_link *link); /* MAY: where base_url isn't given; NULL: the row's */
+    const char *(*base_url_fn)(const tarimg_link *link,
+                               const char **problem); /* MAY: where base_url isn't given; NULL: the row's */
     int is_mapped;           /* the standard fields are written by the table of mappings, not by build_fn */
     const char *fields_path; /* where in the body mapped fields and extra_params go; NULL: at its top */
 };
@@ -7025,9 +7025,8 @@ static int tarimg_azure_is_deployment(tarimg_arena *arena, const char *model, co
 
 /* A deployment in the base URL is the model. */
 static const char *tarimg_azure_model(const tarimg_link *link) {
-    const char *base_url = link->config.base_url, *deployment;
-    if (!base_url) return NULL;
-    deployment = tarimg_azure_deployment(link->arena, tarimg_azure_root(link->arena, base_url));
+    const char *deployment =
+        tarimg_azure_deployment(link->arena, tarimg_azure_root(link->arena, link->base_url));
     return tarimg_azure_is_deployment(link->arena, link->model, deployment) ? NULL : deployment;
 }
 
@@ -7041,8 +7040,10 @@ static void tarimg_azure_compare_model(tarash_image_exchange *exchange, const ta
 }
 
 /* https://{resource}.openai.azure.com, where nothing else says the address. */
-static const char *tarimg_azure_base_url(const tarimg_link *link) {
+static const char *tarimg_azure_base_url(const tarimg_link *link, const char **problem) {
     const char *resource = tarimg_option(link, "resource");
+    if (resource && !tarimg_is_plain_word(resource))
+        *problem = "provider_config.resource: is no name of a resource";
     if (!tarimg_is_plain_word(resource)) return NULL;
     return tarimg_format(link->arena, "https://%s.openai.azure.com", resource);
 }
@@ -7357,8 +7358,9 @@ static const char *tarimg_google_location(const tarimg_link *link) {
     return location ? location : "global";
 }
 
-static const char *tarimg_google_base_url(const tarimg_link *link) {
+static const char *tarimg_google_base_url(const tarimg_link *link, const char **problem) {
     const char *location = tarimg_google_location(link);
+    (void)problem; /* build_fn checks the options in any case */
     if (!tarimg_google_is_vertex(link) || !tarimg_is_plain_word(location)) return NULL;
     if (tarimg_equal(location, "global")) return "https://aiplatform.googleapis.com";
     if (tarimg_in_list("us,eu", location))
@@ -7616,9 +7618,15 @@ static tarash_image_result tarimg_google_explain(tarash_image_exchange *exchange
     const char *block = tarimg_text_at(document, "promptFeedback.blockReason");
     const char *reason = tarimg_text_at(document, "candidates[0].finishReason");
     const char *message = tarimg_text_at(document, "candidates[0].finishMessage");
+    const char *stored = tarimg_text_at(document, "predictions[0].gcsUri");
     if (block)
         return tarimg_google_blocked(exchange, block,
                                      tarimg_text_at(document, "promptFeedback.blockReasonMessage"));
+    if (stored)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_GENERATION_FAILED, "gcsUri",
+                           tarimg_format(&exchange->arena,
+                                         "the image was stored at %s, and can't be fetched from there",
+                                         stored));
     if (tarimg_google_is_imagen(exchange->link)) /* which leaves out all that its filters stop */
         return tarimg_google_blocked(exchange, "raiFilteredReason",
                                      tarimg_text_at(document, "predictions[0].raiFilteredReason"));
@@ -7643,10 +7651,29 @@ static void tarimg_google_read_predictions(tarash_image_exchange *exchange, cons
     }
 }
 
+/* Why an answer is none of this protocol, or NULL. */
+static const char *tarimg_google_problem(const tarash_image_exchange *exchange) {
+    static const char *const known[] = {"candidates", "promptFeedback", "error"};
+    const tarimg_value *document = exchange->document, *predictions = tarimg_at(document, "predictions");
+    size_t i;
+    if (!document || document->kind != TARIMG_OBJECT) return "the answer is no JSON object";
+    if (predictions && predictions->kind != TARIMG_ARRAY) return "the answer's predictions are no list";
+    if (tarimg_google_is_imagen(exchange->link)) /* all filtered: nothing at all */
+        return predictions || !document->first || tarimg_at(document, "error")
+                   ? NULL
+                   : "the answer has no predictions";
+    for (i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (tarimg_at(document, known[i])) return NULL;
+    }
+    return "the answer has no list named candidates";
+}
+
 static tarash_image_result tarimg_google_read(tarash_image_exchange *exchange) {
     const tarimg_value *candidates = tarimg_at(exchange->document, "candidates"), *candidate;
     const char *created = tarimg_text_at(exchange->document, "createTime");
     const char *words = tarimg_google_words(exchange);
+    const char *problem = tarimg_google_problem(exchange);
+    if (problem) return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL, problem);
     tarimg_google_read_usage(exchange);
     tarimg_google_read_metadata(exchange, words);
     if (created) (void)tarimg_parse_timestamp(created, &exchange->created);
@@ -7789,6 +7816,10 @@ static tarash_image_result tarimg_automatic1111_build(tarash_image_exchange *exc
         return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
                            "api_key: has the form user:password (the server's --api-auth)");
     tarimg_use_basic_key(exchange);
+    if (exchange->phase == TARASH_IMAGE_PHASE_CANCEL) {
+        tarimg_send(exchange, "POST", "sdapi/v1/interrupt");
+        return TARASH_IMAGE_OK;
+    }
     if (link->operation && tarimg_equal(link->operation->operation, "upscale"))
         tarimg_automatic1111_build_upscale(exchange);
     else
@@ -7856,7 +7887,7 @@ static const tarimg_adapter tarimg_automatic1111_adapter = {tarimg_automatic1111
                                                             NULL,
                                                             NULL,
                                                             0,
-                                                            0,
+                                                            2,
                                                             tarimg_automatic1111_error,
                                                             NULL,
                                                             NULL,
@@ -8269,19 +8300,28 @@ static const char *tarimg_bedrock_model(const tarimg_link *link) {
 }
 
 /* The region: as configured, else that of the base URL, else the usual one. NULL if it is malformed. */
-static const char *tarimg_bedrock_region(const tarimg_link *link, const char *base_url) {
-    const char *region = tarimg_option(link, "region"),
-               *host = base_url ? strstr(base_url, "bedrock-runtime") : NULL;
-    if (!region && host && strchr(host, '.')) {
-        host = strchr(host, '.') + 1;
-        region = tarimg_copy_bytes(link->arena, host, strcspn(host, "."));
-    }
+/* Of a host such as bedrock-runtime.us-east-1.amazonaws.com; NULL of any other. */
+static const char *tarimg_bedrock_host_region(const tarimg_link *link) {
+    tarimg_url url;
+    const char *host, *name;
+    if (!tarimg_split_url(link->base_url, &url)) return NULL;
+    host = tarimg_copy_bytes(link->arena, url.host, url.host_size);
+    name = host ? strstr(host, "bedrock-runtime") : NULL;
+    if (name) name = strchr(name, '.');
+    return name ? tarimg_copy_bytes(link->arena, name + 1, strcspn(name + 1, ".")) : NULL;
+}
+
+/* The one that is signed for: the host's, where it names one. */
+static const char *tarimg_bedrock_region(const tarimg_link *link) {
+    const char *region = link->base_url ? tarimg_bedrock_host_region(link) : NULL;
+    if (!region) region = tarimg_option(link, "region");
     if (!region) region = TARIMG_BEDROCK_REGION;
     return tarimg_is_plain_word(region) ? region : NULL;
 }
 
-static const char *tarimg_bedrock_base_url(const tarimg_link *link) {
-    const char *region = tarimg_bedrock_region(link, NULL);
+static const char *tarimg_bedrock_base_url(const tarimg_link *link, const char **problem) {
+    const char *region = tarimg_bedrock_region(link);
+    if (!region) *problem = "provider_config.region: is no name of a region";
     return region ? tarimg_format(link->arena, "https://bedrock-runtime.%s.amazonaws.com%s", region,
                                   tarimg_begins(region, "cn-") ? ".cn" : "")
                   : NULL;
@@ -8290,7 +8330,7 @@ static const char *tarimg_bedrock_base_url(const tarimg_link *link) {
 /* A key of two parts signs the request; any other is a bearer's. */
 static tarash_image_result tarimg_bedrock_use_key(tarash_image_exchange *exchange) {
     const tarimg_link *link = exchange->link;
-    const char *region = tarimg_bedrock_region(link, link->base_url);
+    const char *region = tarimg_bedrock_region(link);
     if (!region)
         return tarimg_fail(exchange, TARASH_IMAGE_ERROR_VALIDATION, NULL,
                            "provider_config.region: is not a region's name, such as " TARIMG_BEDROCK_REGION);
@@ -8341,6 +8381,9 @@ static tarash_image_result tarimg_bedrock_read(tarash_image_exchange *exchange) 
     tarimg_read_metadata(exchange, "images,seeds");
     if (tarimg_contains_nocase(status, "moderated"))
         return tarimg_fail(exchange, TARASH_IMAGE_ERROR_CONTENT_MODERATION, status, TARIMG_BLOCKED);
+    if ((!images || images->kind != TARIMG_ARRAY) && (!reasons || reasons->kind != TARIMG_ARRAY))
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
+                           "the answer has no list named images");
     for (reason = reasons ? reasons->first : NULL; reason; reason = reason->next) {
         if (reason->kind != TARIMG_STRING) continue;
         result = tarimg_bedrock_judge(exchange, reason->text);
@@ -13968,18 +14011,22 @@ static tarash_image_result tarimg_resolve_model(tarimg_job *job, tarimg_link *li
 }
 
 static tarash_image_result tarimg_resolve_base_url(tarimg_job *job, tarimg_link *link) {
+    const char *problem = NULL;
     tarimg_url url;
     const char *variable = link->row->base_url_variable;
     const char *given = link->config.base_url ? link->config.base_url : tarimg_environment(variable, NULL);
     /* What a registered provider says of itself goes before what its protocol would work out. */
     if (!given && link->adapter->base_url_fn &&
         (!link->row->base_url || tarimg_row_of_adapter(link->adapter) == link->row))
-        given = link->adapter->base_url_fn(link);
+        given = link->adapter->base_url_fn(link, &problem);
+    if (problem) return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "%s", problem);
     link->base_url = tarimg_copy(&job->arena, given ? given : link->row->base_url);
     if (job->arena.failed) return tarimg_no_memory(&job->error);
     if (!link->base_url)
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
-                                "base_url: is missing; %s has no default", link->provider);
+                                "base_url: is missing; %s has no default%s%s", link->provider,
+                                variable ? "; set it, or one of the environment variables " : "",
+                                variable ? variable : "");
     if (link->adapter->answer_fn) return TARASH_IMAGE_OK;
     if (!tarimg_split_url(link->base_url, &url) || strchr(link->base_url, '#'))
         return tarimg_set_error(
@@ -14670,8 +14717,8 @@ static tarash_image_result tarimg_resolve_link(tarimg_job *job, tarimg_link *lin
     link->max_depth = job->client->limits.max_json_depth;
     if ((result = tarimg_resolve_row(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_resolve_options(job, link)) != TARASH_IMAGE_OK) return result;
-    if ((result = tarimg_resolve_model(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_resolve_base_url(job, link)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_resolve_model(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_resolve_key(job, link)) != TARASH_IMAGE_OK) return result;
     if (job->arena.failed) return tarimg_no_memory(&job->error);
     if ((result = tarimg_check_operation(job, link)) != TARASH_IMAGE_OK) return result;
@@ -15238,9 +15285,10 @@ static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, in
     if (transfer->exchange.is_download) bad |= tarimg_decide_proxy(transfer);
     if (client->ca_file) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
     /* Always said: a handle whose reset ran out of memory has forgotten libcurl's own sizes. */
-    bad |= (unsigned)curl_easy_setopt(
-        easy, CURLOPT_BUFFERSIZE, tarimg_expects_much(transfer) ? TARIMG_LARGE_BUFFER : TARIMG_USUAL_BUFFER);
-    bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, TARIMG_UPLOAD_BUFFER);
+    /* (One that libcurl has left its buffer with, after sharing a connection, keeps that and refuses.) */
+    (void)curl_easy_setopt(easy, CURLOPT_BUFFERSIZE,
+                           tarimg_expects_much(transfer) ? TARIMG_LARGE_BUFFER : TARIMG_USUAL_BUFFER);
+    (void)curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, TARIMG_UPLOAD_BUFFER);
     if (transfer->is_public_only) {
         bad |= tarimg_check_reused(transfer);
         bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, tarimg_on_socket);
@@ -16932,6 +16980,11 @@ static void tarimg_job_end(tarimg_job *job, const tarash_image_error *error) {
 
 /* ---- jobs: cancelling */
 
+static int tarimg_is_under_way(const tarimg_task *task) {
+    return task->kind == TARIMG_TASK_CALL && task->transfer && task->transfer->easy &&
+           tarimg_has_sent(task->transfer);
+}
+
 /* Tells the provider to stop. The request outlives the job, so it takes along what it needs of the link. */
 static void tarimg_cancel_remotely(tarimg_job *job, tarimg_task *task) {
     tarash_image_client *client = job->client;
@@ -16939,7 +16992,8 @@ static void tarimg_cancel_remotely(tarimg_job *job, tarimg_task *task) {
     tarimg_transfer *transfer;
     tarash_image_exchange *exchange;
     const char *url;
-    if (!task->is_accepted || !link->adapter->cancels || task->state == TARIMG_TASK_DONE) return;
+    if (task->state == TARIMG_TASK_DONE || !link->adapter->cancels) return;
+    if (!task->is_accepted && (link->adapter->cancels < 2 || !tarimg_is_under_way(task))) return;
     transfer = tarimg_transfer_new(job, link);
     if (!transfer) return;
     exchange = &transfer->exchange;
@@ -17895,6 +17949,10 @@ static void tarimg_plan_headers(tarimg_buffer *out, tarash_image_exchange *excha
         tarimg_plan_pair(out, link, header->name, is_secret ? "[redacted]" : header->value);
         separator = ",";
     }
+    if (exchange->aws_region) { /* libcurl makes it when the request is sent */
+        tarimg_append_text(out, separator);
+        tarimg_plan_pair(out, link, "Authorization", "[redacted]");
+    }
     tarimg_append_char(out, '}');
 }
 
@@ -18191,8 +18249,8 @@ static tarash_image_result tarimg_resume_job(tarimg_job *job, const tarash_image
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "provider: the token is %.32s's, not %.32s's", provider, link->provider);
     if ((result = tarimg_resolve_options(job, link)) != TARASH_IMAGE_OK) return result;
-    if ((result = tarimg_resolve_model(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_resolve_base_url(job, link)) != TARASH_IMAGE_OK) return result;
+    if ((result = tarimg_resolve_model(job, link)) != TARASH_IMAGE_OK) return result;
     if ((result = tarimg_resolve_key(job, link)) != TARASH_IMAGE_OK) return result;
     link->secrets = job->secrets;
     link->per_call = 1;

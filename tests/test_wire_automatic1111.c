@@ -530,6 +530,22 @@ static void every_allocation(const char *behaviours, tarash_image_result last) {
     expect(last);
 }
 
+/* The call has no job, but the server can be interrupted. */
+static void test_cancel(void **state) {
+    tarash_image_job job;
+    (void)state;
+    use("automatic1111", "automatic1111");
+    b.config.api_key = "user:password";
+    script("[{\"path_contains\":\"txt2img\",\"stall\":true}]");
+    job = tarash_image_submit(b.client, &b.config, &b.request);
+    while (control_wait(b.session, 1, 1, 0, 0) != 1) tarash_image_poll(b.client, 10);
+    tarash_image_cancel(b.client, job);
+    while (control_wait(b.session, 2, 2, 0, 0) != 1) tarash_image_poll(b.client, 10);
+    b.log = control_log(b.session);
+    assert_int_equal(log_count(b.log, "POST", "/sdapi/v1/interrupt"), 1);
+    expect_in("the key", log_header(log_entry(b.log, 1), "Authorization"), "Basic ");
+}
+
 static void test_out_of_memory(void **state) {
     (void)state;
     ask(LOGIN);
@@ -548,13 +564,15 @@ static void test_out_of_memory(void **state) {
 /* ---- running --------------------------------------------------------------------------------------------------- */
 
 static int run_others(void) {
-    const struct CMUnitTest tests[] = {
-        TEST(test_seed_range),       TEST(test_no_key),       TEST(test_keys),
-        TEST(test_wrong_password),   TEST(test_plan),         TEST(test_one_image),
-        TEST(test_image_by_url),     TEST(test_mask),         TEST(test_what_images_it_takes),
-        TEST(test_upscale),          TEST(test_operations),   TEST(test_facts),
-        TEST(test_seeds_of_batches), TEST(test_grid),         TEST(test_odd_replies),
-        TEST(test_wrong_settings),   TEST(test_out_of_memory)};
+    const struct CMUnitTest tests[] = {TEST(test_cancel),         TEST(test_seed_range),
+                                       TEST(test_no_key),         TEST(test_keys),
+                                       TEST(test_wrong_password), TEST(test_plan),
+                                       TEST(test_one_image),      TEST(test_image_by_url),
+                                       TEST(test_mask),           TEST(test_what_images_it_takes),
+                                       TEST(test_upscale),        TEST(test_operations),
+                                       TEST(test_facts),          TEST(test_seeds_of_batches),
+                                       TEST(test_grid),           TEST(test_odd_replies),
+                                       TEST(test_wrong_settings), TEST(test_out_of_memory)};
     return cmocka_run_group_tests_name("others", tests, NULL, NULL);
 }
 

@@ -198,7 +198,7 @@ static void test_bad_addresses(void **state) {
     b.config.provider_config = "{\"resource\":\"evil.example/\"}";
     run();
     expect(TARASH_IMAGE_ERROR_VALIDATION);
-    expect_in("the message", b.response.error.message, "base_url");
+    expect_in("the message", b.response.error.message, "provider_config.resource");
     use("azure_openai", BASE);
     b.config.provider_config = b.config.model = NULL;
     run();

@@ -537,6 +537,11 @@ static void test_plan_of_signed(void **state) {
 }
 
 /* The region that signs is that of the address, where nothing else says one. */
+static const char *region_of(tarimg_link *link, const char *base_url) {
+    link->base_url = base_url;
+    return tarimg_bedrock_region(link);
+}
+
 static void test_region_of_address(void **state) {
     tarimg_link link;
     tarimg_arena arena;
@@ -548,17 +553,15 @@ static void test_region_of_address(void **state) {
     allocator = counting_allocator_functions(&counted);
     tarimg_arena_init(&arena, &allocator, 0);
     link.arena = &arena;
-    expect_text("the region", tarimg_bedrock_region(&link, "https://bedrock-runtime.eu-west-1.amazonaws.com"),
+    expect_text("the region", region_of(&link, "https://bedrock-runtime.eu-west-1.amazonaws.com"),
                 "eu-west-1");
-    expect_text("the region",
-                tarimg_bedrock_region(&link, "https://bedrock-runtime-fips.us-east-2.amazonaws.com"),
+    expect_text("the region", region_of(&link, "https://bedrock-runtime-fips.us-east-2.amazonaws.com"),
                 "us-east-2");
-    expect_text("the region",
-                tarimg_bedrock_region(&link, "https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com"),
+    expect_text("the region", region_of(&link, "https://vpce-1.bedrock-runtime.us-east-1.vpce.amazonaws.com"),
                 "us-east-1");
-    expect_text("the region", tarimg_bedrock_region(&link, "https://gateway.example/bedrock-runtime"),
-                "us-west-2");
-    expect_text("the region", tarimg_bedrock_region(&link, NULL), "us-west-2");
+    expect_text("the region", region_of(&link, "https://gateway.example/bedrock-runtime"), "us-west-2");
+    expect_text("the region", region_of(&link, "https://gw.example/bedrock-runtime/v1.0"), "us-west-2");
+    expect_text("the region", region_of(&link, NULL), "us-west-2");
     tarimg_arena_free(&arena);
 }
 
@@ -618,10 +621,9 @@ static void test_odd_replies(void **state) {
          TARASH_IMAGE_ERROR_GENERATION_FAILED, "Inference error"},
         {"{\"finish_reasons\":[null],\"images\":[]}", TARASH_IMAGE_ERROR_GENERATION_FAILED, ""},
         {"{\"finish_reasons\":[null],\"images\":[7,null,{}]}", TARASH_IMAGE_ERROR_GENERATION_FAILED, ""},
-        {"{\"finish_reasons\":7,\"images\":7,\"seeds\":7,\"status\":7}", TARASH_IMAGE_ERROR_GENERATION_FAILED,
-         ""},
-        {"{}", TARASH_IMAGE_ERROR_GENERATION_FAILED, ""},
-        {"[]", TARASH_IMAGE_ERROR_GENERATION_FAILED, ""},
+        {"{\"finish_reasons\":7,\"images\":7,\"seeds\":7,\"status\":7}", TARASH_IMAGE_ERROR_BAD_RESPONSE, ""},
+        {"{}", TARASH_IMAGE_ERROR_BAD_RESPONSE, ""},
+        {"[]", TARASH_IMAGE_ERROR_BAD_RESPONSE, ""},
     };
     size_t i;
     (void)state;

@@ -1009,7 +1009,7 @@ static void test_out_of_memory(void **state) {
     b.request.n = 1;
     every_allocation(ERROR_OF(429, "RESOURCE_EXHAUSTED", "Quota.", QUOTA("GenerateRequestsPerDay")),
                      TARASH_IMAGE_ERROR_QUOTA_EXCEEDED);
-    every_allocation(FINISHED("OTHER"), TARASH_IMAGE_ERROR_CONTENT_MODERATION);
+    every_allocation(FINISHED("OTHER"), TARASH_IMAGE_ERROR_BAD_RESPONSE);
 }
 
 /* ---- running ---------------------------------------------------------------------------------------------- */
