@@ -6065,8 +6065,6 @@ static void tarimg_fit_size(const tarash_image_capabilities *caps, int *width, i
             h++;
         }
     }
-    if (caps->size_min_edge && w < caps->size_min_edge) w = caps->size_min_edge;
-    if (caps->size_min_edge && h < caps->size_min_edge) h = caps->size_min_edge;
     if (caps->size_max_edge && w > caps->size_max_edge) {
         h = h * caps->size_max_edge / w;
         w = caps->size_max_edge;
@@ -6075,6 +6073,8 @@ static void tarimg_fit_size(const tarash_image_capabilities *caps, int *width, i
         w = w * caps->size_max_edge / h;
         h = caps->size_max_edge;
     }
+    if (caps->size_min_edge && w < caps->size_min_edge) w = caps->size_min_edge;
+    if (caps->size_min_edge && h < caps->size_min_edge) h = caps->size_min_edge;
     w = tarimg_round_to(w, step);
     h = tarimg_round_to(h, step);
     while (caps->size_max_pixels && w * h > caps->size_max_pixels) {
@@ -6537,7 +6537,9 @@ static size_t tarimg_target_size(const char *target, size_t size) {
 typedef struct tarimg_entry {
     uint32_t field;
     const char *target;
-    size_t target_size, place_size;
+    size_t target_size;
+    const char *places[2]; /* "w+h" names two */
+    size_t place_sizes[2];
 } tarimg_entry;
 
 static int tarimg_next_entry(const char **fields, tarimg_entry *entry) {
@@ -6549,7 +6551,13 @@ static int tarimg_next_entry(const char **fields, tarimg_entry *entry) {
     entry->field = tarimg_mappable_field(item, name_size);
     entry->target = equals ? equals + 1 : item;
     entry->target_size = equals ? size - name_size - 1 : size;
-    entry->place_size = tarimg_target_size(entry->target, entry->target_size);
+    entry->places[0] = entry->places[1] = entry->target;
+    entry->place_sizes[0] = tarimg_target_size(entry->target, entry->target_size);
+    entry->place_sizes[1] = 0;
+    if (entry->place_sizes[0] < entry->target_size && entry->target[entry->place_sizes[0]] == '+') {
+        entry->places[1] += entry->place_sizes[0] + 1;
+        entry->place_sizes[1] = entry->target_size - entry->place_sizes[0] - 1;
+    }
     return 1;
 }
 
@@ -13947,7 +13955,7 @@ static const tarash_image_field_mapping *tarimg_mapping_of(const tarimg_job *job
 }
 
 /* The capabilities that follow from a mapping. */
-static void tarimg_map_capabilities(tarimg_link *link, tarash_image_capabilities *caps) {
+static void tarimg_map_capabilities(tarimg_link *link, tarash_image_capabilities *caps, int is_registered) {
     const uint32_t kept =
         TARASH_IMAGE_FIELD_OUTPUT | TARASH_IMAGE_FIELD_PARTIAL_IMAGES | TARASH_IMAGE_FIELD_ROLES;
     const tarimg_mapped *mapped;
@@ -13955,7 +13963,10 @@ static void tarimg_map_capabilities(tarimg_link *link, tarash_image_capabilities
     for (mapped = link->mapped; mapped; mapped = mapped->next) {
         uint32_t field = mapped->field & ~TARIMG_MAPPED_PROMPT;
         caps->fields = mapped->target[0] ? caps->fields | field : caps->fields & ~field;
-        if (field == TARASH_IMAGE_FIELD_IMAGES && !strstr(mapped->target, "[]")) caps->max_input_images = 1;
+        if (field == TARASH_IMAGE_FIELD_IMAGES && !strstr(mapped->target, "[]"))
+            caps->max_input_images = 1;
+        else if (field == TARASH_IMAGE_FIELD_IMAGES && is_registered && caps->max_input_images == 1)
+            caps->max_input_images = 0; /* that was another mapping's */
         if (field == TARASH_IMAGE_FIELD_MASK && caps->mask == TARASH_IMAGE_MASK_NONE)
             caps->mask = TARASH_IMAGE_MASK_WHITE;
     }
@@ -13984,7 +13995,7 @@ static tarash_image_result tarimg_resolve_mapping(tarimg_job *job, tarimg_link *
     if (!caps) return tarimg_no_memory(&job->error);
     *caps = *link->caps;
     if (is_registered || !link->operation || !link->operation->capabilities)
-        tarimg_map_capabilities(link, caps);
+        tarimg_map_capabilities(link, caps, is_registered);
     link->caps = caps;
     return TARASH_IMAGE_OK;
 }
@@ -14368,7 +14379,7 @@ static tarash_image_result tarimg_check_input_format(tarash_image_exchange *exch
                                                      const tarimg_input *input) {
     const char *formats = exchange->link->caps->input_formats, *type = input->mime_type;
     if (!formats || !type || !tarimg_input_has_bytes(input) || !tarimg_begins_nocase(type, "image/") ||
-        tarimg_in_list(formats, type + 6))
+        tarimg_in_list(formats, type + 6) || (tarimg_equal(type + 6, "jpg") && tarimg_in_list(formats, "jpeg")))
         return TARASH_IMAGE_OK;
     return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
                        tarimg_format(&exchange->arena, "%s: is %s; %s takes %s", input->field, type,
@@ -15100,11 +15111,18 @@ static CURL *tarimg_take_handle(tarash_image_client *client) {
 }
 
 #define TARIMG_IDLE_HANDLES 64
+#define TARIMG_LARGE_BUFFER  524288L /* of libcurl's, where a large reply is expected */
+#define TARIMG_USUAL_BUFFER  16384L
+#define TARIMG_UPLOAD_BUFFER 65536L
+#define TARIMG_LARGE_REPLY   262144u
+#define TARIMG_FEW           4 /* transfers at once that may have such a buffer each */
 
 static void tarimg_return_handle(tarash_image_client *client, CURL *easy) {
     void *grown = NULL;
     curl_easy_reset(easy);
-    if (client->idle_count < TARIMG_IDLE_HANDLES)
+    /* libcurl keeps the buffer of a transfer that ended before others on its connection, and then takes no size. */
+    if (client->idle_count < TARIMG_IDLE_HANDLES &&
+        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, TARIMG_USUAL_BUFFER) == CURLE_OK)
         grown = tarimg_grow(&client->allocator, client->idle, client->idle_count, &client->idle_capacity,
                             sizeof(CURL *));
     if (!grown) {
@@ -15230,12 +15248,6 @@ static unsigned tarimg_decide_proxy(tarimg_transfer *transfer) {
     if (transfer->is_proxied) return (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_NOPROXY, "");
     return (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_PROXY, "");
 }
-
-#define TARIMG_LARGE_BUFFER  524288L /* of libcurl's, where a large reply is expected */
-#define TARIMG_USUAL_BUFFER  16384L
-#define TARIMG_UPLOAD_BUFFER 65536L
-#define TARIMG_LARGE_REPLY   262144u
-#define TARIMG_FEW           4 /* transfers at once that may have such a buffer each */
 
 /* A large buffer takes a quarter off large replies and costs small ones half a megabyte each: the last reply that was to
    bring images tells which kind this client sees. */
@@ -15775,6 +15787,7 @@ static void tarimg_exchange_for_task(tarimg_task *task, tarash_image_exchange *e
 }
 
 static void tarimg_task_call(tarimg_task *task) {
+    tarimg_url parts;
     tarimg_job *job = task->job;
     tarimg_link *link = &job->links[job->current];
     tarimg_transfer *transfer = tarimg_transfer_new(job, link);
@@ -15803,6 +15816,10 @@ static void tarimg_task_call(tarimg_task *task) {
     }
     url = tarimg_phase_url(task) ? tarimg_phase_url(task)
                                  : tarimg_join_url(&exchange->arena, link->base_url, exchange->path);
+    if (url && !tarimg_split_url(url, &parts)) {
+        tarimg_task_refuse(task, TARASH_IMAGE_ERROR_BAD_RESPONSE, "the address to ask is not a valid http(s) URL");
+        return;
+    }
     if (url && tarimg_transfer_start(transfer, url)) return;
     if (transfer->broken != TARASH_IMAGE_OK)
         tarimg_task_refuse(task, transfer->broken, transfer->reason);
@@ -17504,6 +17521,17 @@ static int tarimg_places_meet(const char *a, size_t a_size, const char *b, size_
     return a_size == b_size || (a_size < b_size ? b[common] : a[common]) == '.';
 }
 
+static int tarimg_entries_meet(const tarimg_entry *a, const tarimg_entry *b) {
+    int i, k;
+    for (i = 0; i < 2; i++) {
+        for (k = 0; k < 2; k++) {
+            if (a == b && i == k) continue;
+            if (tarimg_places_meet(a->places[i], a->place_sizes[i], b->places[k], b->place_sizes[k])) return 1;
+        }
+    }
+    return 0;
+}
+
 /* What is wrong with a mapping's list, or NULL. */
 static const char *tarimg_mapping_problem(const char *fields) {
     tarimg_entry entry, other;
@@ -17514,9 +17542,11 @@ static const char *tarimg_mapping_problem(const char *fields) {
         if (!tarimg_is_target(entry.field, entry.target, entry.target_size))
             return "fields: has a body field that can't be read (name, name[], name[].key, name{} or "
                    "name+name)";
+        if (tarimg_entries_meet(&entry, &entry))
+            return "fields: has two body fields of which one is the other, or a part of it";
         for (rest = fields; tarimg_next_entry(&rest, &other);) {
             if (other.field == entry.field) return "fields: names a standard field twice";
-            if (tarimg_places_meet(entry.target, entry.place_size, other.target, other.place_size))
+            if (tarimg_entries_meet(&entry, &other))
                 return "fields: has two body fields of which one is the other, or a part of it";
         }
     }
