@@ -11426,8 +11426,10 @@ static const tarash_image_capabilities tarimg_caps_automatic1111_upscale = {
 #define TARIMG_STABILITY_PIXELS "png,jpeg,webp"
 /* A call of Stability's: fields, input images, what marks the part to edit, output formats. */
 #define TARIMG_STABILITY_CAPS(fields, images, mask, formats)                                                 \
-    {(fields), 1, (images), (mask), 0, 4294967294, NULL, 0, 0, 0, 0, 0, TARIMG_STABILITY_RATIOS, NULL,       \
-     TARIMG_STABILITY_STYLES, NULL, (formats), 0, TARIMG_STABILITY_PIXELS, 0}
+    {(fields), 1, (images), (mask), 0, 4294967294, NULL, 0, 0, 0, 0, 0,                                      \
+     ((fields) & TARASH_IMAGE_FIELD_ASPECT_RATIO) ? TARIMG_STABILITY_RATIOS : NULL, NULL,                    \
+     ((fields) & TARASH_IMAGE_FIELD_STYLE) ? TARIMG_STABILITY_STYLES : NULL, NULL, (formats), 0,             \
+     ((fields) & TARASH_IMAGE_FIELD_IMAGES) ? TARIMG_STABILITY_PIXELS : NULL, 0}
 #define TARIMG_FIELDS_STABILITY /* of every call that makes an image of a text */                            \
     (TARASH_IMAGE_FIELD_NEGATIVE_PROMPT | TARASH_IMAGE_FIELD_ASPECT_RATIO | TARASH_IMAGE_FIELD_SEED |        \
      TARASH_IMAGE_FIELD_OUTPUT_FORMAT)

@@ -39,6 +39,7 @@ there() {
     cjson) compiles cjson/cJSON.h -lcjson ;;
     zlib) compiles zlib.h -lz ;;
     stb) compiles stb/stb_image.h ;;
+    nghttpd) (PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin && command_there nghttpd) ;;
     *) command_there "$1" ;;
     esac
 }
@@ -56,6 +57,7 @@ size      binutils               binutils                 binutils           bin
 gnuplot   gnuplot-nox            gnuplot                  gnuplot            gnuplot  gnuplot
 python3   python3                python3                  python3            python   python3
 openssl   openssl                openssl                  openssl            openssl  openssl
+nghttpd   nghttp2-server         nghttp2                  nghttp2            nghttp2  nghttp2
 valgrind  valgrind,libc6-dbg     valgrind                 valgrind           valgrind -
 g++       g++                    gcc-c++                  g++                gcc      gcc
 clang     clang                  clang,compiler-rt        clang,compiler-rt  clang    llvm'
@@ -118,7 +120,7 @@ packages_of() {
 
 case $what in
 demo) required='cc libcurl' optional='' ;;
-test) required='cc libcurl cmocka cjson zlib python3 openssl' optional='g++ valgrind clang' ;;
+test) required='cc libcurl cmocka cjson zlib python3 openssl' optional='g++ valgrind clang nghttpd' ;;
 bench) required='cc libcurl cjson size' optional='stb' ;;
 bench-chart) required='gnuplot' optional='' ;;
 make) required='make' optional='' ;;
