@@ -205,7 +205,8 @@
      response owns what it points to, outlives its client, and is released by tarash_image_response_free.
 
    SECURITY
-     The key goes only to the origin of base_url. Poll and result URLs elsewhere are followed without it;
+     The key goes only to the origin of base_url, and of fal and bfl to those hosts of theirs that
+     tarash_image_providers tells (key_hosts). Poll and result URLs elsewhere are followed without it;
      result downloads never carry credentials, follow at most five redirects, http and https only, and
      don't reach private, link-local or loopback addresses unless base_url is one. TLS is always
      verified. Keys are removed from every error, log line, plan, token and raw_response, and wiped when freed.
@@ -1607,6 +1608,10 @@ static int tarimg_is_utf8(const char *text, size_t size) {
 static int tarimg_has_control(const char *text);
 
 /* May it stand in a URL's path as it is, and stay within its place? */
+static const char *tarimg_or(const char *given, const char *fallback) {
+    return given ? given : fallback;
+}
+
 static int tarimg_is_path_part(const char *text) {
     return tarimg_is_set(text) && !tarimg_has_control(text) && !strpbrk(text, " /\\?#%");
 }
@@ -7098,6 +7103,11 @@ static int tarimg_azure_is_filtered(const tarimg_value *item) {
     return 0;
 }
 
+static int tarimg_azure_has_image(const tarimg_value *item) {
+    const tarimg_value *bytes = tarimg_at(item, "b64_json");
+    return (bytes && bytes->kind == TARIMG_PAYLOAD) || tarimg_is_set(tarimg_text_at(item, "url"));
+}
+
 /* What the filters say: of the prompt once, of each image in turn. */
 static void tarimg_azure_read_verdicts(tarash_image_exchange *exchange, const tarimg_value *list) {
     tarimg_arena *arena = &exchange->arena;
@@ -7109,8 +7119,7 @@ static void tarimg_azure_read_verdicts(tarash_image_exchange *exchange, const ta
         if (prompt && exchange->metadata && !tarimg_member(exchange->metadata, "prompt_filter_results"))
             tarimg_set(arena, exchange->metadata, "prompt_filter_results", tarimg_copy_value(arena, prompt));
         if (image) tarimg_append_value(verdicts, tarimg_copy_value(arena, image));
-        if (tarimg_azure_is_filtered(item) && !tarimg_at(item, "b64_json") && !tarimg_at(item, "url"))
-            exchange->refused_count++;
+        if (tarimg_azure_is_filtered(item) && !tarimg_azure_has_image(item)) exchange->refused_count++;
     }
     if (verdicts && verdicts->first && exchange->metadata)
         tarimg_set(arena, exchange->metadata, "content_filter_results", verdicts);
@@ -7301,8 +7310,9 @@ static void tarimg_openrouter_read_upstream(tarash_image_exchange *exchange) {
 
 static void tarimg_openrouter_error(tarash_image_exchange *exchange) {
     const tarimg_value *metadata = tarimg_at(exchange->document, "error.metadata");
+    const tarimg_value *reasons = tarimg_at(metadata, "reasons");
     tarimg_openrouter_read_upstream(exchange);
-    if (tarimg_at(metadata, "reasons") || tarimg_at(metadata, "flagged_input"))
+    if ((reasons && reasons->first) || tarimg_is_set(tarimg_text_at(metadata, "flagged_input")))
         exchange->error.result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
 }
 
@@ -7561,7 +7571,7 @@ static const tarimg_value *tarimg_google_image_of(const tarimg_value *part) {
     return image ? image : tarimg_at(part, "fileData.fileUri");
 }
 
-/* The last image is the result; others that aren't marked as drafts are kept behind it. */
+/* The last image is the result: drafts come before it, marked as such or not. */
 static void tarimg_google_read_parts(tarash_image_exchange *exchange, const tarimg_value *parts) {
     const tarimg_value *part, *last = NULL;
     if (!parts || parts->kind != TARIMG_ARRAY) return;
@@ -7569,9 +7579,6 @@ static void tarimg_google_read_parts(tarash_image_exchange *exchange, const tari
         if (tarimg_google_image_of(part)) last = part;
     }
     if (last) (void)tarimg_add_image(exchange, tarimg_google_image_of(last));
-    for (part = parts->first; part; part = part->next) {
-        if (part != last) (void)tarimg_add_image(exchange, tarimg_google_image_of(part));
-    }
 }
 
 /* What the model says beside the image, or in its place. */
@@ -7731,13 +7738,13 @@ static void tarimg_google_error(tarash_image_exchange *exchange) {
         tarimg_google_read_delay(exchange, tarimg_text_at(detail, "retryDelay"));
         is_used_up |= tarimg_google_is_used_up(detail, NULL);
     }
+    if (tarimg_contains_nocase(message, "Responsible AI practices"))
+        error->result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
     if (!code) return;
     tarimg_copy_fixed(error->provider_code, sizeof error->provider_code, code);
     if (tarimg_begins_nocase(code, "API_KEY_")) error->result = TARASH_IMAGE_ERROR_AUTHENTICATION;
     if (tarimg_equal(code, "BILLING_DISABLED") || (exchange->status == 429 && is_used_up))
         error->result = TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
-    if (tarimg_contains_nocase(message, "Responsible AI practices"))
-        error->result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
 }
 
 static const tarimg_adapter tarimg_google_adapter = {
@@ -8122,8 +8129,8 @@ static tarash_image_result tarimg_stability_build_engine(tarash_image_exchange *
     if (request->n > 0) tarimg_body_integer(exchange, "samples", exchange->count);
     if (request->has_seed) tarimg_body_integer(exchange, "seed", request->seed);
     tarimg_body_set(exchange, "style_preset", request->style);
-    exchange->image_paths = "artifacts[].base64";
-    exchange->holds_images = 1; /* whether one was refused is told beside it */
+    exchange->image_paths = "artifacts[].base64,[].base64"; /* older servers: the bare list */
+    exchange->holds_images = 1;                             /* whether one was refused is told beside it */
     return TARASH_IMAGE_OK;
 }
 
@@ -8238,6 +8245,7 @@ static tarash_image_result tarimg_stability_read_image(tarash_image_exchange *ex
 
 static tarash_image_result tarimg_stability_read(tarash_image_exchange *exchange) {
     const tarimg_value *artifacts = tarimg_at(exchange->document, "artifacts");
+    if (exchange->document && exchange->document->kind == TARIMG_ARRAY) artifacts = exchange->document;
     if (exchange->is_raw_image) return tarimg_stability_read_bytes(exchange);
     tarimg_read_metadata(exchange, "image,seed,artifacts,id,status");
     if (artifacts && artifacts->kind == TARIMG_ARRAY)
@@ -8392,13 +8400,22 @@ static tarash_image_result tarimg_bedrock_read(tarash_image_exchange *exchange) 
     if ((!images || images->kind != TARIMG_ARRAY) && (!reasons || reasons->kind != TARIMG_ARRAY))
         return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL,
                            "the answer has no list named images");
-    for (reason = reasons ? reasons->first : NULL; reason; reason = reason->next) {
-        if (reason->kind != TARIMG_STRING) continue;
-        result = tarimg_bedrock_judge(exchange, reason->text);
-        if (result != TARASH_IMAGE_OK) return result;
+    reason = reasons && reasons->kind == TARIMG_ARRAY ? reasons->first : NULL;
+    image = images && images->kind == TARIMG_ARRAY ? images->first : NULL;
+    for (; image || reason; index++) {
+        const char *word = reason && reason->kind == TARIMG_STRING ? reason->text : NULL;
+        tarash_image_result one = tarimg_bedrock_judge(exchange, word);
+        if (one != TARASH_IMAGE_OK) result = one;
+        if (one == TARASH_IMAGE_ERROR_CONTENT_MODERATION) exchange->refused_count++;
+        if (one == TARASH_IMAGE_OK && image) tarimg_bedrock_add_image(exchange, image, seeds, index);
+        if (image) image = image->next;
+        if (reason) reason = reason->next;
     }
-    for (image = images ? images->first : NULL; image; image = image->next)
-        tarimg_bedrock_add_image(exchange, image, seeds, index++);
+    if (!exchange->found && result != TARASH_IMAGE_OK) return result;
+    if (exchange->found && result != TARASH_IMAGE_OK) {
+        exchange->error.result = TARASH_IMAGE_OK;
+        exchange->error.message[0] = exchange->error.provider_code[0] = '\0';
+    }
     return exchange->error.result;
 }
 
@@ -10221,13 +10238,15 @@ static const tarimg_recraft_call *tarimg_recraft_call_of(const tarimg_link *link
     return &tarimg_recraft_calls[0];
 }
 
+#define TARIMG_RECRAFT_MODEL "recraftv4_1"
+
 static int tarimg_recraft_is_svg(const tarash_image_request *request) {
     return request->output_format && tarimg_equal_nocase(request->output_format, "svg");
 }
 
 static const char *tarimg_recraft_model(const tarimg_link *link) {
     const tarimg_recraft_call *call = tarimg_recraft_call_of(link);
-    const char *model = call->model ? call->model : link->row->default_model;
+    const char *model = call->model ? call->model : tarimg_or(link->row->default_model, TARIMG_RECRAFT_MODEL);
     if (call->model && !call->model[0]) return "";
     if (link->config.model) return NULL;
     if (link->input_count && !tarimg_recraft_content_count(link)) model = "recraftv4_styles";
@@ -10257,7 +10276,7 @@ static tarash_image_result tarimg_recraft_check(tarash_image_exchange *exchange,
         return tarimg_recraft_unsupported(
             exchange,
             tarimg_format(&exchange->arena, "model: %s can't do %s; leave it out, or use %s", link->model,
-                          call->operation, call->model ? call->model : link->row->default_model));
+                          call->operation, call->model ? call->model : TARIMG_RECRAFT_MODEL));
     if (content > 1)
         return tarimg_recraft_unsupported(
             exchange,
@@ -10388,7 +10407,11 @@ static tarash_image_result tarimg_recraft_build(tarash_image_exchange *exchange)
     tarimg_send(exchange, "POST", call->path);
     if (link->model[0]) tarimg_body_set(exchange, "model", link->model);
     /* Which models draw SVG shows in their name; the call has no word for it. */
-    if (tarimg_recraft_is_svg(&exchange->request)) exchange->request.output_format = NULL;
+    if (tarimg_recraft_is_svg(&exchange->request)) {
+        exchange->request.output_format = NULL;
+        if (!tarimg_contains_nocase(link->model, "vector") && !tarimg_equal(call->operation, "vectorize"))
+            tarimg_warn(link, "output_format", "svg", NULL, "the models that draw SVG end in _vector");
+    }
     tarimg_recraft_style(exchange, call);
     tarimg_recraft_fields(exchange, call->fields);
     tarimg_recraft_options(exchange, call);
@@ -10783,7 +10806,8 @@ static void tarimg_ideogram_error(tarash_image_exchange *exchange) {
         tarimg_copy_fixed(exchange->error.provider_code, sizeof exchange->error.provider_code, reason);
         exchange->error.result = tarimg_equal(reason, "inflight_limit") ? TARASH_IMAGE_ERROR_RATE_LIMITED
                                                                         : TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
-    } else if (exchange->status == 422 && !tarimg_at(exchange->document, "detail"))
+    } else if (exchange->status == 422 && (tarimg_contains_nocase(exchange->error.message, "safety") ||
+                                           tarimg_contains_nocase(exchange->error.message, "moderation")))
         exchange->error.result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
 }
 
@@ -12106,6 +12130,7 @@ static const tarash_image_model_info tarimg_models[] = {
     {"xai", "grok-imagine-image", "current", &tarimg_caps_xai_1},
     {"indoxrouter", "google/*", "current", &tarimg_caps_indox_google},
     {"indoxrouter", "xai/*", "current", &tarimg_caps_indox_xai},
+    {"azure_openai", "gpt-image-2.6*", "current", &tarimg_caps_azure_25},
     {"azure_openai", "gpt-image-2.5*", "current", &tarimg_caps_azure_25},
     {"azure_openai", "gpt-image-2*", "current", &tarimg_caps_azure_2},
     {"azure_openai", "gpt-image-1.5*", "ends 2026-12-16", &tarimg_caps_azure_1},
@@ -13864,12 +13889,12 @@ static void tarimg_cut_own_prefix(tarimg_job *job, tarimg_link *link, const char
         link->config.model = slash + 1;
 }
 
-/* Finds the link's row, and cuts the provider off a model such as "openai/dall-e-3" where no provider is
- * given. */
 static int tarimg_default(int value, int fallback) {
     return value ? value : fallback;
 }
 
+/* Finds the link's row, and cuts the provider off a model such as "openai/dall-e-3" where no provider is
+ * given. */
 static tarash_image_result tarimg_resolve_row(tarimg_job *job, tarimg_link *link) {
     const char *name = link->config.provider, *model = link->config.model;
     const char *slash = model ? strchr(model, '/') : NULL;
@@ -14002,6 +14027,16 @@ static tarash_image_result tarimg_resolve_mapping(tarimg_job *job, tarimg_link *
     return TARASH_IMAGE_OK;
 }
 
+/* Would it lead out of the path that it becomes a part of? */
+static int tarimg_has_dot_segment(const char *model) {
+    while (*model) {
+        size_t size = strcspn(model, "/");
+        if ((size == 1 && model[0] == '.') || (size == 2 && model[0] == '.' && model[1] == '.')) return 1;
+        model += size + (model[size] == '/');
+    }
+    return 0;
+}
+
 static tarash_image_result tarimg_resolve_model(tarimg_job *job, tarimg_link *link) {
     const char *chosen;
     const tarash_image_provider_info *protocol;
@@ -14012,6 +14047,8 @@ static tarash_image_result tarimg_resolve_model(tarimg_job *job, tarimg_link *li
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "model: is missing; %s has no default", link->provider);
     link->has_mask = tarimg_has_mask(&job->request);
+    if (tarimg_has_dot_segment(link->model))
+        return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "model: has a part of dots only");
     chosen = link->adapter->model_fn ? link->adapter->model_fn(link) : NULL;
     if (chosen) link->model = chosen;
     protocol = tarimg_row_of_adapter(link->adapter);
@@ -14381,7 +14418,8 @@ static tarash_image_result tarimg_check_input_format(tarash_image_exchange *exch
                                                      const tarimg_input *input) {
     const char *formats = exchange->link->caps->input_formats, *type = input->mime_type;
     if (!formats || !type || !tarimg_input_has_bytes(input) || !tarimg_begins_nocase(type, "image/") ||
-        tarimg_in_list(formats, type + 6) || (tarimg_equal(type + 6, "jpg") && tarimg_in_list(formats, "jpeg")))
+        tarimg_in_list(formats, type + 6) ||
+        (tarimg_equal(type + 6, "jpg") && tarimg_in_list(formats, "jpeg")))
         return TARASH_IMAGE_OK;
     return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
                        tarimg_format(&exchange->arena, "%s: is %s; %s takes %s", input->field, type,
@@ -15112,7 +15150,7 @@ static CURL *tarimg_take_handle(tarash_image_client *client) {
     return curl_easy_init();
 }
 
-#define TARIMG_IDLE_HANDLES 64
+#define TARIMG_IDLE_HANDLES  64
 #define TARIMG_LARGE_BUFFER  524288L /* of libcurl's, where a large reply is expected */
 #define TARIMG_USUAL_BUFFER  16384L
 #define TARIMG_UPLOAD_BUFFER 65536L
@@ -15316,8 +15354,6 @@ static int tarimg_sends_body(const tarimg_transfer *transfer, const char *method
     return transfer->body.size > 0 || tarimg_in_list("POST,PUT,PATCH", method);
 }
 
-/* No rewind function on purpose: libcurl would send a POST again by itself when a kept connection turns out
-   dead, and such a request may be billed twice. */
 /* The signature covers the body, so libcurl must have all of it; a connection of its own keeps libcurl from sending it
    twice. */
 static unsigned tarimg_set_signing(tarimg_transfer *transfer) {
@@ -15380,6 +15416,8 @@ static int tarimg_set_text_body(tarimg_transfer *transfer) {
 #endif
 }
 
+/* No rewind function on purpose: libcurl would send a POST again by itself when a kept connection turns out
+   dead, and such a request may be billed twice. */
 static unsigned tarimg_set_method(tarimg_transfer *transfer, const char *method) {
     CURL *easy = transfer->easy;
     unsigned bad = 0;
@@ -15819,7 +15857,8 @@ static void tarimg_task_call(tarimg_task *task) {
     url = tarimg_phase_url(task) ? tarimg_phase_url(task)
                                  : tarimg_join_url(&exchange->arena, link->base_url, exchange->path);
     if (url && !tarimg_split_url(url, &parts)) {
-        tarimg_task_refuse(task, TARASH_IMAGE_ERROR_BAD_RESPONSE, "the address to ask is not a valid http(s) URL");
+        tarimg_task_refuse(task, TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                           "the address to ask is not a valid http(s) URL");
         return;
     }
     if (url && tarimg_transfer_start(transfer, url)) return;
@@ -17290,10 +17329,6 @@ static int tarimg_all_zero(const void *memory, size_t size) {
     return 1;
 }
 
-static const char *tarimg_or(const char *given, const char *fallback) {
-    return given ? given : fallback;
-}
-
 /* The row that a user's provider is looked up by. */
 static tarash_image_provider_info tarimg_row_of_provider(const tarash_image_provider *provider,
                                                          const tarash_image_provider_info *protocol) {
@@ -17528,7 +17563,8 @@ static int tarimg_entries_meet(const tarimg_entry *a, const tarimg_entry *b) {
     for (i = 0; i < 2; i++) {
         for (k = 0; k < 2; k++) {
             if (a == b && i == k) continue;
-            if (tarimg_places_meet(a->places[i], a->place_sizes[i], b->places[k], b->place_sizes[k])) return 1;
+            if (tarimg_places_meet(a->places[i], a->place_sizes[i], b->places[k], b->place_sizes[k]))
+                return 1;
         }
     }
     return 0;
