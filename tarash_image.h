@@ -500,7 +500,7 @@ typedef struct tarash_image_config {
                                (default: 120000) */
     int total_timeout_ms;   /* the whole chain; only the first config's counts (default: none) */
     int connect_timeout_ms; /* (default: 10000) */
-    int max_poll_attempts;  /* (default: 60) */
+    int max_poll_attempts;  /* (default: 60, or as many as fit into timeout_ms) */
     int poll_interval_ms;   /* (default: 2000) */
     int max_retries;        /* after the first try; TARASH_IMAGE_NO_RETRIES = none (default: 2) */
     tarash_image_retry retry;
@@ -5487,12 +5487,14 @@ struct tarash_image_exchange {
     tarimg_found *found, *last_found;
     tarimg_found *spare_found; /* as spare_payload */
     size_t found_count;
-    int refused_count; /* images that the provider's safety system kept back */
-    int is_preview;    /* of a stream: found is a partial image */
+    int refused_count;    /* images that the provider's safety system kept back */
+    int unreadable_count; /* images whose data: URL is broken */
+    int is_preview;       /* of a stream: found is a partial image */
     int stream_done;
     size_t preview_index;
     const char *job_id, *poll_url, *fetch_url, *cancel_url;
-    int advice; /* on trying again: -1 no, 1 yes, 0 = the status decides */
+    int advice;   /* on trying again: -1 no, 1 yes, 0 = the status decides */
+    int is_final; /* asking for the same once more would give the same: no poll or fetch is repeated */
     int has_next;
     tarash_image_phase next_phase;
     int next_delay_ms; /* -1 = the config's poll interval */
@@ -5780,41 +5782,39 @@ static void tarimg_value_to_payload(tarimg_value *value, size_t index, size_t si
 }
 
 /* A data: URL at a place where the reader didn't expect one. */
-static int tarimg_add_data_url(tarash_image_exchange *exchange, const tarimg_value *value,
-                               tarimg_found *found) {
+static int tarimg_take_data_url(tarash_image_exchange *exchange, const tarimg_value *value, size_t *index) {
     tarimg_payload decoded;
-    size_t index = 0;
     tarash_image_result result = tarimg_decode_text(exchange->allocator, value->text, value->size,
                                                     exchange->max_image_bytes, &decoded);
-    if (result == TARASH_IMAGE_OK) result = tarimg_open_payload(exchange, &index);
-    if (result != TARASH_IMAGE_OK) {
-        tarimg_payload_free(&decoded);
-        (void)tarimg_fail(exchange,
-                          result == TARASH_IMAGE_ERROR_VALIDATION ? TARASH_IMAGE_ERROR_BAD_RESPONSE : result,
-                          NULL, "an image's data: URL can't be read");
-        return 0;
+    if (result == TARASH_IMAGE_OK) result = tarimg_open_payload(exchange, index);
+    if (result == TARASH_IMAGE_OK) {
+        *exchange->payloads[*index] = decoded;
+        tarimg_value_to_payload((tarimg_value *)(uintptr_t)value, *index, decoded.fill);
+        return 1;
     }
-    *exchange->payloads[index] = decoded;
-    found->is_payload = 1;
-    found->payload = index;
-    tarimg_value_to_payload((tarimg_value *)(uintptr_t)value, index, decoded.fill);
-    return 1;
+    tarimg_payload_free(&decoded);
+    exchange->unreadable_count++;
+    if (result == TARASH_IMAGE_ERROR_OUT_OF_MEMORY) exchange->arena.failed = 1;
+    return 0;
 }
 
 /* The image at a value of the reply: a payload, or a URL. NULL if it is neither. */
 static tarimg_found *tarimg_add_image(tarash_image_exchange *exchange, const tarimg_value *value) {
     tarimg_found *found;
+    size_t payload = 0;
+    int is_payload, is_data;
     if (!value || (value->kind != TARIMG_PAYLOAD && value->kind != TARIMG_STRING)) return NULL;
     if (value->kind == TARIMG_STRING && !value->text[0]) return NULL;
+    is_payload = value->kind == TARIMG_PAYLOAD;
+    is_data = !is_payload && tarimg_begins_nocase(value->text, "data:");
+    if (is_payload) payload = value->index;
+    /* One that can't be read takes no other with it. */
+    if (is_data && !tarimg_take_data_url(exchange, value, &payload)) return NULL;
     found = tarimg_add_found(exchange);
     if (!found) return NULL;
-    found->is_payload = value->kind == TARIMG_PAYLOAD;
-    if (found->is_payload)
-        found->payload = value->index;
-    else if (!tarimg_begins_nocase(value->text, "data:"))
-        found->url = tarimg_copy(&exchange->arena, value->text);
-    else if (!tarimg_add_data_url(exchange, value, found))
-        return NULL;
+    found->is_payload = is_payload || is_data;
+    found->payload = payload;
+    if (!found->is_payload) found->url = tarimg_copy(&exchange->arena, value->text);
     return found;
 }
 
@@ -5834,6 +5834,14 @@ static void tarimg_read_usage(tarash_image_exchange *exchange, const tarimg_valu
     }
 }
 
+/* Without looking for one of that name: a hostile reply has thousands. */
+static void tarimg_append_member(tarimg_arena *arena, tarimg_value *object, const tarimg_value *member) {
+    tarimg_value *copy = object ? tarimg_copy_value(arena, member) : NULL;
+    if (!copy) return;
+    copy->name = tarimg_copy(arena, member->name);
+    if (copy->name) tarimg_append_value(object, copy);
+}
+
 /* What the standard fields don't carry: every member of the reply but those named. */
 static void tarimg_read_metadata(tarash_image_exchange *exchange, const char *except) {
     const tarimg_value *value;
@@ -5841,9 +5849,37 @@ static void tarimg_read_metadata(tarash_image_exchange *exchange, const char *ex
     if (!exchange->metadata) exchange->metadata = tarimg_value_new(&exchange->arena, TARIMG_OBJECT);
     for (value = exchange->document->first; value; value = value->next) {
         if (!tarimg_in_list(except, value->name))
-            tarimg_set(&exchange->arena, exchange->metadata, value->name,
-                       tarimg_copy_value(&exchange->arena, value));
+            tarimg_append_member(&exchange->arena, exchange->metadata, value);
     }
+}
+
+/* ---- helpers: addresses */
+
+/* Is a URL's host one of those that the row lists? Those speak https, on its usual port. */
+static int tarimg_is_key_host(const char *list, const char *text) {
+    tarimg_url url;
+    const char *item;
+    size_t size;
+    if (!list || !tarimg_split_url(text, &url) || !url.is_https || url.port != 443) return 0;
+    while (tarimg_next_item(&list, &item, &size)) {
+        if (tarimg_host_fits(item, size, url.host, url.host_size)) return 1;
+    }
+    return 0;
+}
+
+/* The provider's own: of base_url's origin, or of the hosts that share the key with it. */
+static int tarimg_is_own_url(const tarimg_link *link, const char *url) {
+    if (!link->base_url) return 0;
+    return tarimg_same_origin(url, link->base_url) ||
+           (tarimg_is_key_host(link->row->key_hosts, link->base_url) &&
+            tarimg_is_key_host(link->row->key_hosts, url));
+}
+
+/* An address that a reply names for its job, if it is the provider's own; NULL: the adapter's is asked instead. */
+static const char *tarimg_job_url(tarash_image_exchange *exchange, const char *path) {
+    const char *url = tarimg_text_at(exchange->document, path);
+    return tarimg_is_set(url) && tarimg_is_own_url(exchange->link, url) ? tarimg_copy(&exchange->arena, url)
+                                                                        : NULL;
 }
 
 /* ---- helpers: errors */
@@ -5857,6 +5893,21 @@ static const char *tarimg_first_text(const tarimg_value *document, const char *c
     return NULL;
 }
 
+#define TARIMG_MOST_STEPS 8 /* of a path to what is wrong */
+
+/* A list of names and numbers that leads to what is wrong: "body.prompt". */
+static const char *tarimg_error_place(tarimg_arena *arena, const tarimg_value *path) {
+    const tarimg_value *step = path && path->kind == TARIMG_ARRAY ? path->first : NULL;
+    const char *where = "";
+    int count = 0;
+    for (; step && where && count < TARIMG_MOST_STEPS; step = step->next) {
+        if (step->kind != TARIMG_STRING && step->kind != TARIMG_NUMBER) continue;
+        where = tarimg_format(arena, "%s%s%.64s", where, *where ? "." : "", step->text);
+        count++;
+    }
+    return where;
+}
+
 /* One entry of a list of errors: a text, or {loc, msg}, or {message}. */
 static const char *tarimg_error_entry(tarimg_arena *arena, const tarimg_value *entry) {
     static const char *const paths[] = {"msg", "message", "description"};
@@ -5864,13 +5915,8 @@ static const char *tarimg_error_entry(tarimg_arena *arena, const tarimg_value *e
                            ? entry->text
                            : tarimg_first_text(entry, paths, sizeof paths / sizeof paths[0]);
     const tarimg_value *place = tarimg_at(entry, "loc");
-    const char *where = "";
-    if (!text || !place || place->kind != TARIMG_ARRAY) return text;
-    for (place = place->first; place && where; place = place->next) {
-        if (place->kind == TARIMG_STRING || place->kind == TARIMG_NUMBER)
-            where = tarimg_format(arena, "%s%s%.64s", where, *where ? "." : "", place->text);
-    }
-    return where && *where ? tarimg_format(arena, "%s: %s", where, text) : text;
+    const char *where = tarimg_error_place(arena, place ? place : tarimg_at(entry, "path"));
+    return text && where && *where ? tarimg_format(arena, "%s: %s", where, text) : text;
 }
 
 #define TARIMG_MOST_ERRORS 8 /* of a list, that go into a message */
@@ -6240,7 +6286,7 @@ static void tarimg_adapt_ratio(tarimg_link *link) {
     }
     if (takes_size)
         tarimg_ratio_to_size(link, asked, ratio);
-    else if (!takes_size)
+    else
         tarimg_warn(link, "aspect_ratio", asked, NULL, "this provider takes no aspect ratio");
 }
 
@@ -8245,7 +8291,8 @@ static tarash_image_result tarimg_stability_read_image(tarash_image_exchange *ex
 
 static tarash_image_result tarimg_stability_read(tarash_image_exchange *exchange) {
     const tarimg_value *artifacts = tarimg_at(exchange->document, "artifacts");
-    if (exchange->document && exchange->document->kind == TARIMG_ARRAY) artifacts = exchange->document;
+    if (exchange->document && exchange->document->kind == TARIMG_ARRAY && exchange->document->first)
+        artifacts = exchange->document;
     if (exchange->is_raw_image) return tarimg_stability_read_bytes(exchange);
     tarimg_read_metadata(exchange, "image,seed,artifacts,id,status");
     if (artifacts && artifacts->kind == TARIMG_ARRAY)
@@ -8798,12 +8845,10 @@ static tarash_image_result tarimg_replicate_failed(tarash_image_exchange *exchan
 }
 
 static void tarimg_replicate_accept(tarash_image_exchange *exchange) {
-    const char *poll = tarimg_text_at(exchange->document, "urls.get");
-    const char *cancel = tarimg_text_at(exchange->document, "urls.cancel");
     if (exchange->phase != TARASH_IMAGE_PHASE_SUBMIT) return;
     tarash_image_exchange_accept(exchange, tarimg_text_at(exchange->document, "id"));
-    if (tarimg_is_set(poll)) exchange->poll_url = tarimg_copy(&exchange->arena, poll);
-    if (tarimg_is_set(cancel)) exchange->cancel_url = tarimg_copy(&exchange->arena, cancel);
+    exchange->poll_url = tarimg_job_url(exchange, "urls.get");
+    exchange->cancel_url = tarimg_job_url(exchange, "urls.cancel");
 }
 
 /* A status that is newer than the table counts as one on the way. */
@@ -8815,6 +8860,12 @@ static tarash_image_result tarimg_replicate_go_on(tarash_image_exchange *exchang
                                    tarimg_replicate_last_line(&exchange->arena, log));
     tarash_image_exchange_next(exchange, TARASH_IMAGE_PHASE_POLL);
     return TARASH_IMAGE_OK;
+}
+
+/* A list may still grow, and an object too. */
+static int tarimg_replicate_is_whole(const tarash_image_exchange *exchange) {
+    const tarimg_value *output = tarimg_at(exchange->document, "output");
+    return output && output->kind != TARIMG_ARRAY && output->kind != TARIMG_OBJECT;
 }
 
 static tarash_image_result tarimg_replicate_read(tarash_image_exchange *exchange) {
@@ -8831,7 +8882,7 @@ static tarash_image_result tarimg_replicate_read(tarash_image_exchange *exchange
         if (status == TARASH_IMAGE_STATUS_FAILED) return tarimg_replicate_failed(exchange, i);
     }
     /* A prediction that is waited for may show its whole output before its status follows. */
-    if (status == TARASH_IMAGE_STATUS_COMPLETED || count >= (size_t)exchange->count)
+    if (status == TARASH_IMAGE_STATUS_COMPLETED || (count && tarimg_replicate_is_whole(exchange)))
         return tarimg_replicate_finish(exchange, log);
     return tarimg_replicate_go_on(exchange, status, log);
 }
@@ -8995,7 +9046,8 @@ static tarash_image_result tarimg_luma_build(tarash_image_exchange *exchange) {
 
 /* A refusal is known by its words only: https://docs.lumalabs.ai/docs/errors */
 static int tarimg_luma_is_refusal(const char *text) {
-    return tarimg_contains_nocase(text, "moderation") || tarimg_contains_nocase(text, "blacklisted");
+    return tarimg_contains_nocase(text, "moderation") || tarimg_contains_nocase(text, "blacklisted") ||
+           tarimg_contains_nocase(text, "nsfw") || tarimg_is_moderation(0, NULL, NULL, text);
 }
 
 static tarash_image_result tarimg_luma_failed(tarash_image_exchange *exchange) {
@@ -9320,7 +9372,8 @@ static tarash_image_result tarimg_fal_read_completed(tarash_image_exchange *exch
     const tarimg_value *error = tarimg_at(exchange->document, "error");
     const char *code = tarimg_text_at(exchange->document, "error_type"),
                *message = tarimg_error_message(&exchange->arena, exchange->document);
-    if (!tarimg_is_set(code) && (!error || error->kind == TARIMG_NULL)) {
+    int is_error = error && (error->first || (error->kind == TARIMG_STRING && error->size));
+    if (!tarimg_is_set(code) && !is_error) {
         tarimg_fal_next(exchange, TARASH_IMAGE_PHASE_FETCH);
         return TARASH_IMAGE_OK;
     }
@@ -9363,11 +9416,13 @@ static tarash_image_result tarimg_fal_read_status(tarash_image_exchange *exchang
 
 /* ---- fal: results */
 
+#define TARIMG_FAL_MOST_FLAGS 1024 /* that are looked at */
+
 /* A flagged image has been blacked out, unless the user has switched the checker off. */
 static int tarimg_fal_is_flagged(const tarash_image_exchange *exchange, size_t index) {
     const tarimg_value *flags = tarimg_at(exchange->document, "has_nsfw_concepts"), *flag;
-    if (!flags) flags = tarimg_at(exchange->document, "nsfw_content_detected");
-    flag = tarimg_element(flags, index);
+    if (!flags || flags->kind != TARIMG_ARRAY) flags = tarimg_at(exchange->document, "nsfw_content_detected");
+    flag = index < TARIMG_FAL_MOST_FLAGS ? tarimg_element(flags, index) : NULL;
     if (!flag || flag->kind != TARIMG_TRUE) return 0;
     return !tarimg_is_false_at(exchange->link->extra, "enable_safety_checker");
 }
@@ -9409,10 +9464,11 @@ static tarash_image_result tarimg_fal_read_output(tarash_image_exchange *exchang
 }
 
 static tarash_image_result tarimg_fal_read(tarash_image_exchange *exchange) {
+    const tarimg_value *images = tarimg_at(exchange->document, "images"),
+                       *image = tarimg_at(exchange->document, "image");
+    int is_output = (images && images->kind == TARIMG_ARRAY) || (image && image->kind == TARIMG_OBJECT);
     if (exchange->phase == TARASH_IMAGE_PHASE_POLL) return tarimg_fal_read_status(exchange);
-    if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT && !tarimg_at(exchange->document, "images") &&
-        !tarimg_at(exchange->document, "image"))
-        return tarimg_fal_accept(exchange);
+    if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT && !is_output) return tarimg_fal_accept(exchange);
     return tarimg_fal_read_output(exchange);
 }
 
@@ -9431,15 +9487,16 @@ static const char *tarimg_fal_error_code(const tarash_image_exchange *exchange) 
 }
 
 /* The provider's own word on another try: -1 no, 1 yes, 0 none. */
-static int tarimg_fal_advice(const tarash_image_exchange *exchange) {
+static int tarimg_fal_advice(tarash_image_exchange *exchange) {
     const char *retryable = tarimg_reply_header(exchange, "x-fal-retryable"),
                *needs = tarimg_reply_header(exchange, "x-fal-needs-retry");
     /* The limit that the user set on the wait has passed. */
     if (exchange->status == 504 && tarimg_reply_header(exchange, "x-fal-request-timeout-type")) return -1;
     /* What a result's address answers doesn't change; a model's error there is the end of the request. */
     if (exchange->phase == TARASH_IMAGE_PHASE_FETCH)
-        return tarimg_at(exchange->document, "detail[0]") ? -1 : 0;
-    if (exchange->phase != TARASH_IMAGE_PHASE_SUBMIT) return 0;
+        exchange->is_final =
+            tarimg_at(exchange->document, "detail[0]") || tarimg_text_at(exchange->document, "error_type");
+    if (exchange->phase == TARASH_IMAGE_PHASE_POLL) return 0;
     if (tarimg_equal(needs, "1")) return 1;
     if (!retryable) return 0;
     return tarimg_equal_nocase(retryable, "true") ? 1 : tarimg_equal_nocase(retryable, "false") ? -1 : 0;
@@ -9453,7 +9510,7 @@ static void tarimg_fal_read_error(tarash_image_exchange *exchange) {
     exchange->advice = tarimg_fal_advice(exchange);
     if (exchange->status == 403 && tarimg_contains_nocase(error->message, "exhausted balance"))
         error->result = TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
-    if (exchange->phase == TARASH_IMAGE_PHASE_FETCH && exchange->status >= 500 && exchange->advice < 0 &&
+    if (exchange->phase == TARASH_IMAGE_PHASE_FETCH && exchange->status >= 500 && exchange->is_final &&
         error->result == TARASH_IMAGE_ERROR_HTTP)
         error->result = TARASH_IMAGE_ERROR_GENERATION_FAILED;
 }
@@ -9547,13 +9604,15 @@ static tarash_image_result tarimg_hf_build_together(tarash_image_exchange *excha
 static tarash_image_result tarimg_hf_build_fal(tarash_image_exchange *exchange) {
     tarimg_arena *arena = &exchange->arena;
     const char *model = tarimg_encode_path(arena, exchange->link->model, "/");
-    tarimg_value *body = tarimg_body_object(exchange), *size = tarimg_value_new(arena, TARIMG_OBJECT);
+    tarimg_value *body, *size;
     exchange->image_paths = "images[].file_data,?images[].url,image.file_data,?image.url";
     exchange->holds_images = 1;
     if (exchange->phase == TARASH_IMAGE_PHASE_POLL || exchange->phase == TARASH_IMAGE_PHASE_FETCH) {
         tarimg_send(exchange, "GET", "fal-ai"); /* below it the job's own address, which is known */
         return TARASH_IMAGE_OK;
     }
+    body = tarimg_body_object(exchange);
+    size = tarimg_value_new(arena, TARIMG_OBJECT);
     tarimg_send(exchange, "POST",
                 model ? tarimg_format(arena, "fal-ai/%s?" TARIMG_HF_SUBDOMAIN, model) : NULL);
     tarimg_hf_build_words(exchange);
@@ -9615,9 +9674,10 @@ static const tarimg_hf_dialect tarimg_hf_dialects[] = {
 };
 
 /* NULL: the router's dialect for that one isn't spoken here. */
-static const tarimg_hf_dialect *tarimg_hf_dialect_of(const tarimg_link *link) {
-    const char *name = tarimg_option(link, "provider");
+static const tarimg_hf_dialect *tarimg_hf_dialect_of(const tarash_image_exchange *exchange) {
+    const char *name = tarimg_option(exchange->link, "provider");
     size_t i;
+    if (exchange->phase != TARASH_IMAGE_PHASE_SUBMIT) name = "fal-ai"; /* no other has jobs */
     if (!name) return &tarimg_hf_dialects[0];
     for (i = 0; i < sizeof tarimg_hf_dialects / sizeof tarimg_hf_dialects[0]; i++) {
         if (tarimg_equal(tarimg_hf_dialects[i].name, name)) return &tarimg_hf_dialects[i];
@@ -9626,19 +9686,19 @@ static const tarimg_hf_dialect *tarimg_hf_dialect_of(const tarimg_link *link) {
 }
 
 static tarash_image_result tarimg_hf_build(tarash_image_exchange *exchange) {
-    const tarimg_hf_dialect *dialect = tarimg_hf_dialect_of(exchange->link);
+    const tarimg_hf_dialect *dialect = tarimg_hf_dialect_of(exchange);
     if (dialect) return dialect->build_fn(exchange);
     return tarimg_fail(exchange, TARASH_IMAGE_ERROR_UNSUPPORTED, NULL,
                        "provider_config.provider: hf-inference, fal-ai and together are spoken");
 }
 
 static tarash_image_result tarimg_hf_read(tarash_image_exchange *exchange) {
-    const tarimg_hf_dialect *dialect = tarimg_hf_dialect_of(exchange->link);
+    const tarimg_hf_dialect *dialect = tarimg_hf_dialect_of(exchange);
     return (dialect ? dialect : &tarimg_hf_dialects[0])->read_fn(exchange);
 }
 
 static void tarimg_hf_read_error(tarash_image_exchange *exchange) {
-    const tarimg_hf_dialect *dialect = tarimg_hf_dialect_of(exchange->link);
+    const tarimg_hf_dialect *dialect = tarimg_hf_dialect_of(exchange);
     if (dialect && dialect->error_fn) dialect->error_fn(exchange);
 }
 
@@ -9857,7 +9917,9 @@ static tarash_image_result tarimg_runway_result_of(const char *code) {
 static tarash_image_result tarimg_runway_read_failure(tarash_image_exchange *exchange) {
     const char *code = tarimg_text_at(exchange->document, "failureCode");
     const char *words = tarimg_text_at(exchange->document, "failure");
-    return tarimg_fail(exchange, tarimg_runway_result_of(code), code,
+    tarash_image_result result = tarimg_runway_result_of(code);
+    if (!code && tarimg_is_moderation(0, NULL, NULL, words)) result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+    return tarimg_fail(exchange, result, code,
                        tarimg_is_set(words) ? words : "the task failed, and the provider doesn't say why");
 }
 
@@ -9886,32 +9948,17 @@ static tarash_image_result tarimg_runway_read(tarash_image_exchange *exchange) {
 }
 
 /* "referenceImages.0.uri: message" of one of the validator's complaints. */
-static const char *tarimg_runway_issue(tarimg_arena *arena, const tarimg_value *issue) {
-    const char *message = tarimg_text_at(issue, "message"), *where = "";
-    const tarimg_value *path = tarimg_at(issue, "path"), *step;
-    for (step = path ? path->first : NULL; step && where; step = step->next) {
-        if (step->kind == TARIMG_STRING || step->kind == TARIMG_NUMBER)
-            where = tarimg_format(arena, "%s%s%.64s", where, *where ? "." : "", step->text);
-    }
-    return message && where && *where ? tarimg_format(arena, "%s: %s", where, message) : message;
-}
-
 /* The complaints stand beside a general sentence, and want of credit has a status that says nothing. */
 static void tarimg_runway_read_error(tarash_image_exchange *exchange) {
     tarash_image_error *error = &exchange->error;
-    const tarimg_value *issues = tarimg_at(exchange->document, "issues"),
-                       *issue = issues ? issues->first : NULL;
-    const char *words = tarimg_text_at(exchange->document, "error"), *told = NULL;
+    const tarimg_value *issues = tarimg_at(exchange->document, "issues");
+    const char *words = tarimg_text_at(exchange->document, "error");
+    const char *code = tarimg_text_at(exchange->document, "issues[0].code");
+    const char *told = tarimg_error_list(&exchange->arena, issues);
     if (tarimg_contains_nocase(words, "enough credits")) error->result = TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
-    if (issue && tarimg_text_at(issue, "code"))
-        tarimg_copy_fixed(error->provider_code, sizeof error->provider_code, tarimg_text_at(issue, "code"));
-    for (; issue; issue = issue->next) {
-        const char *text = tarimg_runway_issue(&exchange->arena, issue);
-        if (text) told = tarimg_format(&exchange->arena, "%s%s%s", told ? told : "", told ? "; " : "", text);
-    }
-    if (told)
-        tarimg_copy_fixed(error->message, sizeof error->message,
-                          tarimg_format(&exchange->arena, "%s: %s", error->message, told));
+    if (code) tarimg_copy_fixed(error->provider_code, sizeof error->provider_code, code);
+    if (told) told = tarimg_format(&exchange->arena, "%s: %s", error->message, told);
+    if (told) tarimg_copy_fixed(error->message, sizeof error->message, told);
 }
 
 static const tarimg_adapter tarimg_runway_adapter = {
@@ -10062,9 +10109,8 @@ static tarash_image_result tarimg_bfl_build(tarash_image_exchange *exchange) {
 }
 
 static tarash_image_result tarimg_bfl_read_submit(tarash_image_exchange *exchange) {
-    const char *url = tarimg_text_at(exchange->document, "polling_url");
     tarash_image_exchange_accept(exchange, tarimg_text_at(exchange->document, "id"));
-    if (tarimg_is_set(url)) exchange->poll_url = tarimg_copy(&exchange->arena, url);
+    exchange->poll_url = tarimg_job_url(exchange, "polling_url");
     tarimg_read_metadata(exchange, "id,polling_url,status,webhook_url");
     tarash_image_exchange_next(exchange, TARASH_IMAGE_PHASE_POLL);
     return exchange->error.result;
@@ -10806,7 +10852,8 @@ static void tarimg_ideogram_error(tarash_image_exchange *exchange) {
         tarimg_copy_fixed(exchange->error.provider_code, sizeof exchange->error.provider_code, reason);
         exchange->error.result = tarimg_equal(reason, "inflight_limit") ? TARASH_IMAGE_ERROR_RATE_LIMITED
                                                                         : TARASH_IMAGE_ERROR_QUOTA_EXCEEDED;
-    } else if (exchange->status == 422 && (tarimg_contains_nocase(exchange->error.message, "safety") ||
+    } else if (exchange->status == 422 && (!tarimg_error_message(&exchange->arena, exchange->document) ||
+                                           tarimg_contains_nocase(exchange->error.message, "safety") ||
                                            tarimg_contains_nocase(exchange->error.message, "moderation")))
         exchange->error.result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
 }
@@ -13896,6 +13943,7 @@ static int tarimg_default(int value, int fallback) {
 /* Finds the link's row, and cuts the provider off a model such as "openai/dall-e-3" where no provider is
  * given. */
 static tarash_image_result tarimg_resolve_row(tarimg_job *job, tarimg_link *link) {
+    int fitting;
     const char *name = link->config.provider, *model = link->config.model;
     const char *slash = model ? strchr(model, '/') : NULL;
     int is_mock = link->config.mock && link->config.mock->enabled;
@@ -13935,6 +13983,9 @@ static tarash_image_result tarimg_resolve_row(tarimg_job *job, tarimg_link *link
     link->adapter = link->row->adapter;
     link->config.poll_interval_ms =
         tarimg_default(link->config.poll_interval_ms, tarimg_default(link->row->poll_interval_ms, 2000));
+    fitting = link->config.timeout_ms / link->config.poll_interval_ms;
+    link->config.max_poll_attempts =
+        tarimg_default(link->config.max_poll_attempts, fitting > 60 ? fitting : 60);
     return TARASH_IMAGE_OK;
 }
 
@@ -14204,10 +14255,9 @@ static tarash_image_result tarimg_resolve_options(tarimg_job *job, tarimg_link *
 }
 
 static void
-tarimg_default_numbers(tarash_image_config *config) { /* but poll_interval_ms, which rows decide */
+tarimg_default_numbers(tarash_image_config *config) { /* but those of polling, which rows decide */
     config->timeout_ms = tarimg_default(config->timeout_ms, 120000);
     config->connect_timeout_ms = tarimg_default(config->connect_timeout_ms, 10000);
-    config->max_poll_attempts = tarimg_default(config->max_poll_attempts, 60);
     config->max_retries =
         config->max_retries == TARASH_IMAGE_NO_RETRIES ? 0 : tarimg_default(config->max_retries, 2);
     config->retry.initial_ms = tarimg_default(config->retry.initial_ms, 500);
@@ -14491,24 +14541,8 @@ static tarash_image_result tarimg_exchange_build(tarash_image_exchange *exchange
     return result;
 }
 
-/* Is a URL's host one of those that the row lists? Those speak https, on its usual port. */
-static int tarimg_is_key_host(const char *list, const char *text) {
-    tarimg_url url;
-    const char *item;
-    size_t size;
-    if (!list || !tarimg_split_url(text, &url) || !url.is_https || url.port != 443) return 0;
-    while (tarimg_next_item(&list, &item, &size)) {
-        if (tarimg_host_fits(item, size, url.host, url.host_size)) return 1;
-    }
-    return 0;
-}
-
 static int tarimg_exchange_has_key(const tarash_image_exchange *exchange, const char *url) {
-    const tarimg_link *link = exchange->link;
-    if (exchange->is_download || !link->base_url) return 0;
-    return tarimg_same_origin(url, link->base_url) ||
-           (tarimg_is_key_host(link->row->key_hosts, link->base_url) &&
-            tarimg_is_key_host(link->row->key_hosts, url));
+    return !exchange->is_download && tarimg_is_own_url(exchange->link, url);
 }
 
 static const char *tarimg_auth_header(const tarash_image_exchange *exchange) {
@@ -15532,6 +15566,8 @@ static void tarimg_read_curl_failure(tarimg_transfer *transfer, CURLcode code) {
     (void)tarimg_set_error(error, tarimg_result_of_curl(code), "%s: %s", transfer->exchange.speaker, detail);
 }
 
+#define TARIMG_UNREADABLE "%s: an image's data: URL can't be read"
+
 /* The reply came, and is read: OK, or exchange->error. */
 static void tarimg_read_reply(tarimg_transfer *transfer) {
     tarash_image_exchange *exchange = &transfer->exchange;
@@ -15583,9 +15619,13 @@ static void tarimg_read_reply(tarimg_transfer *transfer) {
     }
     exchange->document = reader->root;
     tarimg_redact_value(exchange->link->secrets, exchange->document);
-    if (exchange->link->adapter->read_fn(exchange) != TARASH_IMAGE_OK &&
-        error->result != TARASH_IMAGE_ERROR_BAD_RESPONSE)
-        error->delivery = TARASH_IMAGE_DELIVERY_REJECTED;
+    if (exchange->link->adapter->read_fn(exchange) == TARASH_IMAGE_OK) return;
+    if (!exchange->found && exchange->unreadable_count &&
+        error->result == TARASH_IMAGE_ERROR_GENERATION_FAILED)
+        (void)tarimg_set_error(error, TARASH_IMAGE_ERROR_BAD_RESPONSE, TARIMG_UNREADABLE, exchange->speaker);
+    exchange->is_final = !exchange->link->custom &&
+                         (error->result != TARASH_IMAGE_ERROR_BAD_RESPONSE || exchange->unreadable_count);
+    if (error->result != TARASH_IMAGE_ERROR_BAD_RESPONSE) error->delivery = TARASH_IMAGE_DELIVERY_REJECTED;
 }
 
 /* A sink's failure names the file, if there is one. */
@@ -15965,6 +16005,8 @@ static int tarimg_may_repeat(const tarimg_task *task, const tarash_image_error *
     int advice = tarimg_advised(task);
     const tarash_image_config *config = &task->job->links[task->job->current].config;
     if (advice < 0 || (error->curl_code && tarimg_is_tls_failure((CURLcode)error->curl_code))) return 0;
+    if (error->result == TARASH_IMAGE_ERROR_OUT_OF_MEMORY) return 0;
+    if (is_free && task->transfer && task->transfer->exchange.is_final) return 0;
     if (is_free) {
         if (error->result == TARASH_IMAGE_ERROR_CONNECTION || error->result == TARASH_IMAGE_ERROR_TIMEOUT)
             return 1;
@@ -16315,6 +16357,14 @@ static void tarimg_call_succeeded(tarimg_task *task) {
     if (exchange->has_next) {
         task->is_accepted = 1;
         tarimg_task_next(task);
+        return;
+    }
+    if (!exchange->found && exchange->unreadable_count) {
+        exchange->error.delivery = TARASH_IMAGE_DELIVERY_UNKNOWN;
+        exchange->is_final = 1;
+        (void)tarimg_set_error(&exchange->error, TARASH_IMAGE_ERROR_BAD_RESPONSE, TARIMG_UNREADABLE,
+                               exchange->speaker);
+        tarimg_task_fail(task, &exchange->error);
         return;
     }
     if (!exchange->found) {
@@ -18303,6 +18353,7 @@ static tarash_image_result tarimg_resume_job(tarimg_job *job, const tarash_image
                                  : tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                                     "token: is not one of this library's, or is cut off");
     if (!config) return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "config: is NULL");
+    tarimg_add_key_secrets(job, config->api_key);
     if ((result = tarimg_check_config(job, config)) != TARASH_IMAGE_OK) return result;
     link = (tarimg_link *)tarimg_take(&job->arena, sizeof *link);
     if (!link) return tarimg_no_memory(&job->error);

@@ -358,9 +358,13 @@ static void test_odd_model(void **state) {
     (void)state;
     ask_google("../../x?y#z%");
     run();
+    expect(TARASH_IMAGE_ERROR_VALIDATION);
+    assert_int_equal(requests(), 0);
+    ask_google("a/x?y#z%");
+    run();
     expect(TARASH_IMAGE_ERROR_HTTP);
     assert_int_equal(b.response.error.http_status, 404);
-    expect_path(only_request(), "google/v1beta/models/..%2F..%2Fx%3Fy%23z%25:generateContent");
+    expect_path(only_request(), "google/v1beta/models/a%2Fx%3Fy%23z%25:generateContent");
 }
 
 static void test_bad_places(void **state) {
@@ -708,9 +712,8 @@ static void test_several_unmarked(void **state) {
                         jpeg),
         0);
     run_ok();
-    assert_int_equal(b.response.image_count, 2);
+    assert_int_equal(b.response.image_count, 1);
     expect_picture(&b.response.images[0], "image/jpeg");
-    assert_int_equal(b.response.images[1].width, 1);
 }
 
 static void test_image_by_uri(void **state) {
