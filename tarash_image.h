@@ -5400,10 +5400,12 @@ typedef struct tarimg_link {
     const tarimg_adapter *adapter;
     const tarash_image_capabilities *caps;
     const tarash_image_operation_info *operation; /* NULL: the request decides */
-    const struct tarimg_mapped *mapped;           /* the standard fields that a mapping takes over */
-    const tarimg_value *constants;                /* of that mapping, or NULL */
-    const char *provider;                         /* the name shown */
-    const char *model;                            /* the name sent, "" = none */
+    const tarash_image_operation_info
+        *model_operation;               /* what the model that was named does by itself, or NULL */
+    const struct tarimg_mapped *mapped; /* the standard fields that a mapping takes over */
+    const tarimg_value *constants;      /* of that mapping, or NULL */
+    const char *provider;               /* the name shown */
+    const char *model;                  /* the name sent, "" = none */
     const char *base_url;
     const char *key;              /* NULL = none */
     tarimg_value *options;        /* provider_config, an object */
@@ -9195,12 +9197,31 @@ static const char *tarimg_fal_endpoint(const char *model, size_t image_count, in
     return chosen ? chosen : model;
 }
 
+/* Is an operation's work done by the model that was named? One that no table knows is the user's own choice. */
+static int tarimg_fal_does(const tarimg_link *link, const char *model) {
+    static const char general[] = "generate,edit,image_to_image,inpaint";
+    size_t i;
+    if (!link->operation || tarimg_in_list(general, link->operation->operation)) return 1;
+    if (link->model_operation) return link->model_operation == link->operation;
+    for (i = 0; i < TARIMG_FAL_ENDPOINT_COUNT; i++) {
+        if (tarimg_equal(tarimg_fal_endpoints[i].model, model)) return 0;
+    }
+    return 1;
+}
+
 static const char *tarimg_fal_model(const tarimg_link *link) {
-    int is_given = link->config.model != NULL;
     int is_edit = !link->operation || tarimg_equal(link->operation->operation, "edit");
-    if (!is_given && is_edit && link->has_mask) return TARIMG_FAL_FILL;
-    return tarimg_fal_endpoint(!is_given && link->operation ? link->operation->call : link->model,
+    int is_kept = link->config.model && tarimg_fal_does(link, link->model);
+    if (!link->config.model && is_edit && link->has_mask) return TARIMG_FAL_FILL;
+    return tarimg_fal_endpoint(!is_kept && link->operation ? link->operation->call : link->model,
                                link->input_count, link->has_mask);
+}
+
+/* A model that gives way to the operation's own is worth a word. */
+static void tarimg_fal_tell_model(tarimg_link *link) {
+    const char *asked = link->config.model;
+    if (asked && !tarimg_fal_does(link, asked))
+        tarimg_warn(link, "model", asked, link->model, "the operation has a model of its own");
 }
 
 /* ---- fal: requests */
@@ -9268,6 +9289,7 @@ static tarash_image_result tarimg_fal_build_submit(tarash_image_exchange *exchan
     if (!is_direct)
         tarimg_add_header(&exchange->arena, &exchange->headers, "X-Fal-Queue-Priority",
                           priority ? priority : "normal");
+    tarimg_fal_tell_model(link);
     (void)tarimg_body_object(exchange);
     tarimg_body_set(exchange, "resolution", tarimg_fal_resolution(link));
     tarimg_fal_build_sync(exchange);
@@ -10181,8 +10203,25 @@ static tarash_image_result tarimg_bfl_read(tarash_image_exchange *exchange) {
     return tarimg_bfl_read_waiting(exchange, status);
 }
 
+/* What a task has come to stands in the body, whatever the status of a poll. */
+static void tarimg_bfl_error(tarash_image_exchange *exchange) {
+    const char *status = tarimg_text_at(exchange->document, "status");
+    tarash_image_error *error = &exchange->error;
+    if (exchange->phase != TARASH_IMAGE_PHASE_POLL || !tarimg_is_set(status)) return;
+    if (tarimg_contains_nocase(status, "moderated"))
+        error->result = TARASH_IMAGE_ERROR_CONTENT_MODERATION;
+    else if (tarimg_in_list("Error,Failed,Task not found", status))
+        error->result = TARASH_IMAGE_ERROR_GENERATION_FAILED;
+    else
+        return;
+    tarimg_copy_fixed(error->provider_code, sizeof error->provider_code, status);
+    exchange->is_final =
+        !tarimg_equal(status, "Task not found") || exchange->poll_number >= TARIMG_BFL_PATIENCE;
+}
+
 static const tarimg_adapter tarimg_bfl_adapter = {
-    tarimg_bfl_build, tarimg_bfl_read, NULL, NULL, 1, 0, NULL, tarimg_bfl_choose_model, NULL, 0, NULL};
+    tarimg_bfl_build, tarimg_bfl_read,         NULL, NULL, 1,   0,
+    tarimg_bfl_error, tarimg_bfl_choose_model, NULL, 0,    NULL};
 
 /* >>provider recraft
    A call for each thing that can be done to an image, all of them at once: JSON in, JSON out. Calls that make images
@@ -14100,9 +14139,10 @@ static tarash_image_result tarimg_resolve_model(tarimg_job *job, tarimg_link *li
     link->has_mask = tarimg_has_mask(&job->request);
     if (tarimg_has_dot_segment(link->model))
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION, "model: has a part of dots only");
+    protocol = tarimg_row_of_adapter(link->adapter);
+    if (protocol) link->model_operation = tarimg_find_operation(protocol->name, NULL, link->model);
     chosen = link->adapter->model_fn ? link->adapter->model_fn(link) : NULL;
     if (chosen) link->model = chosen;
-    protocol = tarimg_row_of_adapter(link->adapter);
     /* Some models are what others call an operation. */
     if (!link->operation && protocol && !tarimg_option(link, "operation"))
         link->operation = tarimg_find_operation(protocol->name, NULL, link->model);
