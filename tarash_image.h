@@ -13979,6 +13979,12 @@ static int tarimg_default(int value, int fallback) {
     return value ? value : fallback;
 }
 
+static const char *tarimg_redacted_copy(tarimg_job *job, const char *text) {
+    char *copy = tarimg_copy(&job->arena, text);
+    if (copy) tarimg_redact_text(job->secrets, copy);
+    return copy ? copy : "";
+}
+
 /* Finds the link's row, and cuts the provider off a model such as "openai/dall-e-3" where no provider is
  * given. */
 static tarash_image_result tarimg_resolve_row(tarimg_job *job, tarimg_link *link) {
@@ -14012,6 +14018,8 @@ static tarash_image_result tarimg_resolve_row(tarimg_job *job, tarimg_link *link
         link->row = tarimg_find_row("mock");
         link->custom = NULL;
     }
+    if (!link->row) /* it may be a key in the wrong field */
+        link->provider = name = tarimg_redacted_copy(job, name);
     if (!link->row)
         return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
                                 "provider: \"%.64s\" is not known (known: %s)", name,
@@ -15408,7 +15416,8 @@ static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, in
     /* Nothing is gained by compressing images; a server that does so all the same is understood. */
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "identity");
     if (client->proxy) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PROXY, client->proxy);
-    if (transfer->exchange.is_download) bad |= tarimg_decide_proxy(transfer);
+    if (transfer->exchange.is_download || transfer->is_public_only || transfer->is_proxied)
+        bad |= tarimg_decide_proxy(transfer);
     if (client->ca_file) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CAINFO, client->ca_file);
     /* Always said: a handle whose reset ran out of memory has forgotten libcurl's own sizes. */
     /* (One that libcurl has left its buffer with, after sharing a connection, keeps that and refuses.) */
@@ -15906,6 +15915,25 @@ static void tarimg_exchange_for_task(tarimg_task *task, tarash_image_exchange *e
         exchange->sink = NULL;
 }
 
+/* Only who asks a private host himself may be sent on to one. */
+static int tarimg_may_be_private(const tarimg_job *job) {
+    const tarimg_link *link = &job->links[job->current];
+    tarimg_url url;
+    return link->base_url && tarimg_split_url(link->base_url, &url) && tarimg_is_private_host(&url);
+}
+
+/* May an address that somebody else has named be asked? 1, and the transfer knows how; 0: it is private, or none. What lies
+   at base_url's own origin may be asked in any case: it is asked already. */
+static int tarimg_admit_url(const tarimg_job *job, tarimg_transfer *transfer, const char *text) {
+    tarimg_url url;
+    if (!tarimg_split_url(text, &url)) return 0;
+    transfer->is_proxied = tarimg_uses_proxy(job->client, &url);
+    if (tarimg_may_be_private(job) || tarimg_same_origin(text, job->links[job->current].base_url)) return 1;
+    if (tarimg_is_private_host(&url)) return 0;
+    transfer->is_public_only = !transfer->is_proxied;
+    return 1;
+}
+
 static void tarimg_task_call(tarimg_task *task) {
     tarimg_url parts;
     tarimg_job *job = task->job;
@@ -15941,6 +15969,11 @@ static void tarimg_task_call(tarimg_task *task) {
                            "the address to ask is not a valid http(s) URL");
         return;
     }
+    if (url && tarimg_phase_url(task) && !tarimg_admit_url(job, transfer, url)) {
+        tarimg_task_refuse(task, TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                           "the job's URL leads to a private address, and is not asked");
+        return;
+    }
     if (url && tarimg_transfer_start(transfer, url)) return;
     if (transfer->broken != TARASH_IMAGE_OK)
         tarimg_task_refuse(task, transfer->broken, transfer->reason);
@@ -15948,21 +15981,15 @@ static void tarimg_task_call(tarimg_task *task) {
         tarimg_task_refuse(task, TARASH_IMAGE_ERROR_OUT_OF_MEMORY, "out of memory");
 }
 
-/* Only who asks a private host himself may be sent on to one. */
-static int tarimg_may_be_private(const tarimg_job *job) {
-    const tarimg_link *link = &job->links[job->current];
-    tarimg_url url;
-    if (!link->base_url || !tarimg_split_url(link->base_url, &url)) return link->row == NULL;
-    return tarimg_is_private_host(&url);
-}
-
 static void tarimg_task_download(tarimg_task *task) {
     tarimg_job *job = task->job;
     tarimg_url url;
     tarimg_transfer *transfer;
     /* Where the user points is his own business; where that redirects to is not. */
-    int is_public_only = task->kind == TARIMG_TASK_DOWNLOAD ? !tarimg_may_be_private(job)
-                                                            : task->redirects > 0 && !task->from_private;
+    const tarimg_link *link = &job->links[job->current];
+    int is_public_only = task->kind == TARIMG_TASK_DOWNLOAD && link->base_url
+                             ? !tarimg_may_be_private(job) && !tarimg_same_origin(task->url, link->base_url)
+                             : task->redirects > 0 && !task->from_private;
     if (!tarimg_split_url(task->url, &url)) {
         tarimg_task_refuse(task, TARASH_IMAGE_ERROR_BAD_RESPONSE,
                            "the image's URL is not a valid http(s) one");
@@ -16248,6 +16275,7 @@ static const char *tarimg_keep_problem(tarash_image_result result) {
 
 /* One image that a reply holds. OK, or why it can't be used. */
 static tarash_image_result tarimg_absorb_image(tarimg_task *task, const tarimg_found *found, size_t index) {
+    tarimg_url parts;
     tarimg_job *job = task->job;
     tarimg_arena *arena = &job->storage->arena;
     tarash_image_exchange *exchange = &task->transfer->exchange;
@@ -16274,6 +16302,7 @@ static tarash_image_result tarimg_absorb_image(tarimg_task *task, const tarimg_f
         return TARASH_IMAGE_OK;
     }
     if (job->request.output == TARASH_IMAGE_OUTPUT_URL) {
+        if (!tarimg_split_url(image->url, &parts)) return TARASH_IMAGE_ERROR_BAD_RESPONSE;
         slot->is_ready = 1;
         return TARASH_IMAGE_OK;
     }
@@ -17151,7 +17180,8 @@ static void tarimg_cancel_remotely(tarimg_job *job, tarimg_task *task) {
     if (transfer->own_link && tarimg_exchange_build(exchange) == TARASH_IMAGE_OK) {
         url = task->cancel_url ? task->cancel_url
                                : tarimg_join_url(&exchange->arena, link->base_url, exchange->path);
-        if (url && tarimg_transfer_start(transfer, url)) {
+        if (url && (!task->cancel_url || tarimg_admit_url(job, transfer, url)) &&
+            tarimg_transfer_start(transfer, url)) {
             /* From here on nothing of the job may be referred to. */
             (void)curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)TARIMG_CANCEL_MS);
             transfer->own_link->provider = tarimg_copy(&transfer->own_arena, link->provider);
