@@ -3,11 +3,17 @@
 # make test     installs what is missing, builds and runs every test
 # make bench    installs what is missing, measures the library against libcurl alone (Linux, a few minutes);
 #               BENCH="cold poll" measures a part, BENCH=--markdown prints Markdown; make bench-chart draws the last run
+# make fuzz     installs what is missing (clang), runs each fuzz target of tests/fuzz for FUZZ_SECONDS (default: 60);
+#               FUZZ="json sse" runs these. New inputs are kept in build/fuzz/NAME.found, what failed in build/fuzz
+# make torture  installs what is missing, fails memory, libcurl's memory and files at every single place (a few minutes)
+# make tsan     installs what is missing, runs the tests of threads under the thread sanitizer
+# make coverage installs what is missing, measures which lines and branches of the header the tests run (gcc, a few minutes)
 #
 # SETUP=no installs nothing. All that the header itself needs is a C compiler and libcurl.
 
 CC     ?= cc
 CFLAGS ?= -std=c99 -O2
+FUZZ_CC ?= clang
 WARN   ?= -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wundef -Wstrict-prototypes
 CPPFLAGS += -I.
 
@@ -27,8 +33,8 @@ ASAN     = $(patsubst tests/%.c,build/asan/%,$(wildcard tests/test_*.c)) build/a
 SUPPORT  = $(wildcard tests/support.c)
 
 .DELETE_ON_ERROR:
-.PHONY: all tests-build asan-build demo test check setup-demo setup-test compile-matrix asan valgrind clean format format-check \
-        bench bench-chart setup-bench setup-bench-chart
+.PHONY: all tests-build asan-build demo test check setup-demo setup-test compile-matrix asan corpus valgrind clean format format-check \
+        bench bench-chart setup-bench setup-bench-chart fuzz setup-fuzz coverage setup-coverage torture tsan
 
 all: $(EXAMPLES)
 
@@ -51,21 +57,21 @@ build/asan/tarash-image: examples/tarash-image.c tarash_image.h
 tests-build: all $(TESTS)
 asan-build: $(ASAN)
 
-setup-demo setup-test setup-bench setup-bench-chart:
-	@CC="$(CC)" sh tests/setup.sh $(subst setup-,,$@)
+setup-demo setup-test setup-bench setup-bench-chart setup-fuzz setup-coverage:
+	@CC="$(CC)" FUZZ_CC="$(FUZZ_CC)" sh tests/setup.sh $(subst setup-,,$@)
 
 demo: setup-demo
 	@$(MAKE) --no-print-directory all
 	@sh examples/demo.sh
 
-# Everything, or one part: unit, asan, valgrind, matrix, cli. `check` is `test` without looking for what is missing.
+# Everything, or one part: unit, asan, corpus, valgrind, matrix, cli. `check` is `test` without looking for what is missing.
 test: setup-test
 	@MAKE="$(MAKE)" CC="$(CC)" python3 tests/run.py
 check:
 	@MAKE="$(MAKE)" CC="$(CC)" python3 tests/run.py
 compile-matrix: setup-test
 	@MAKE="$(MAKE)" CC="$(CC)" python3 tests/run.py matrix
-asan valgrind: setup-test
+asan valgrind corpus: setup-test
 	@MAKE="$(MAKE)" CC="$(CC)" python3 tests/run.py $@
 
 # The newest whole or partial run is in build/bench/last.csv.
@@ -84,6 +90,61 @@ build/bench/bench: $(BENCH_PARTS:%=build/bench/%.o)
 	$(CC) $^ -o $@ $(LDFLAGS) -lcjson $(CURL_LIBS) -lm
 build/bench/server: build/bench/server.o build/bench/images.o
 	$(CC) $^ -o $@ $(LDFLAGS)
+
+FUZZ_SECONDS ?= 60
+FUZZ_OPTIONS  = -timeout=20 -rss_limit_mb=3000 -max_len=4000 -print_final_stats=1
+FUZZ         ?= $(filter-out replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
+FUZZ_PARTS    = $(wildcard tests/fuzz/*.c tests/fuzz/*.h) tarash_image.h
+build/fuzz/replay: $(FUZZ_PARTS)
+	@mkdir -p $(@D)
+	$(COMPILE) $(SANITIZE) $(TEST_DEFS) tests/fuzz/replay.c -o $@ $(LDFLAGS) $(CURL_LIBS)
+build/fuzz/%: tests/fuzz/%.c $(FUZZ_PARTS)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(CURL_CFLAGS) -std=c99 $(SANITIZE) -fsanitize=fuzzer $< -o $@ $(LDFLAGS) $(CURL_LIBS)
+fuzz: setup-fuzz
+	@$(MAKE) --no-print-directory $(FUZZ:%=build/fuzz/%)
+	@for name in $(FUZZ); do \
+	    mkdir -p build/fuzz/$$name.found; \
+	    words=$$(ls tests/fuzz/$$name.dict 2>/dev/null); \
+	    echo "fuzz: $$name for $(FUZZ_SECONDS) s"; \
+	    build/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) $(FUZZ_OPTIONS) $${words:+-dict=$$words} \
+	        -artifact_prefix=build/fuzz/$$name- build/fuzz/$$name.found tests/fuzz/corpus/$$name \
+	        >build/fuzz/$$name.log 2>&1 || { tail -n 60 build/fuzz/$$name.log; exit 1; }; \
+	    grep -E '^(Done|stat::average_exec)' build/fuzz/$$name.log; \
+	done
+
+# Every place where memory, libcurl's memory or a file may fail; `test` tries a sample of them.
+TORTURE_TESTS = test_memory test_memory_blocks test_torture test_files
+torture: setup-test
+	@$(MAKE) --no-print-directory $(TORTURE_TESTS:%=build/asan/%) build/fuzz/replay
+	TORTURE=1 build/fuzz/replay
+	@for name in $(TORTURE_TESTS); do echo "torture: $$name"; TORTURE=1 build/asan/$$name || exit 1; done
+
+# Threads under the thread sanitizer.
+TSAN       = -O1 -g -fsanitize=thread
+TSAN_TESTS = test_threads test_jobs
+build/tsan/%: tests/%.c tarash_image.h $(wildcard tests/*.h) $(SUPPORT)
+	@mkdir -p $(@D)
+	$(COMPILE) $(TSAN) $(TEST_DEFS) $< $(SUPPORT) -o $@ $(LDFLAGS) $(FILE_LIBS) $(TEST_LIBS)
+tsan: setup-test
+	@$(MAKE) --no-print-directory $(TSAN_TESTS:%=build/tsan/%)
+	@for name in $(TSAN_TESTS); do \
+	    echo "tsan: $$name"; TSAN_OPTIONS="halt_on_error=1 $$TSAN_OPTIONS" build/tsan/$$name || exit 1; \
+	done
+
+# The tests run without assertions, whose other side no test can reach.
+COVERAGE = --coverage -O0 -g -DNDEBUG -fprofile-update=atomic
+build/coverage/%: tests/%.c tarash_image.h $(wildcard tests/*.h) $(SUPPORT)
+	@mkdir -p $(@D)
+	$(COMPILE) $(COVERAGE) $(TEST_DEFS) $< $(SUPPORT) -o $@ $(LDFLAGS) $(FILE_LIBS) $(TEST_LIBS)
+build/coverage/replay: $(FUZZ_PARTS)
+	@mkdir -p $(@D)
+	$(COMPILE) $(COVERAGE) $(TEST_DEFS) tests/fuzz/replay.c -o $@ $(LDFLAGS) $(CURL_LIBS)
+build/coverage/tarash-image: examples/tarash-image.c tarash_image.h
+	@mkdir -p $(@D)
+	$(COMPILE) $(COVERAGE) $< -o $@ $(LDFLAGS) $(CURL_LIBS)
+coverage: setup-coverage
+	@MAKE="$(MAKE)" CC="$(CC)" python3 tests/coverage.py
 
 clean:
 	rm -rf build

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Builds and runs the tests:  tests/run.py [unit|asan|valgrind|matrix|cli ...]      (default: unit asan matrix cli)
+"""Builds and runs the tests:  tests/run.py [unit|asan|corpus|valgrind|matrix|cli ...]      (default: unit asan corpus matrix cli)
 
 The last line is "N passed, N failed". A program that crashes, hangs, doesn't build or says less than it planned counts
 as failed. JOBS=N in the environment: how many run at once (default: 2)."""
@@ -105,6 +105,17 @@ def unit_stage(folder, prefix=()):
     return [(lambda source=source: unit_program(source, folder, prefix)) for source in sources]
 
 
+def corpus_stage():
+    """What fuzzing has found, and what it began with, through every fuzz target."""
+    def replay():
+        status, output = build("build/fuzz/replay")
+        if status != 0:
+            return Outcome("fuzz/replay", failed=1, output="it doesn't build\n" + output)
+        status, output = execute(["build/fuzz/replay"])
+        return count_tap("fuzz/replay", status, output)
+    return [replay]
+
+
 def valgrind_stage():
     if not shutil.which("valgrind"):
         return [lambda: Outcome("valgrind", failed=1, output="valgrind isn't here\n")]
@@ -158,8 +169,8 @@ def cli_stage():
     return jobs
 
 
-STAGES = {"unit": lambda: unit_stage("tests"), "asan": lambda: unit_stage("asan"), "valgrind": valgrind_stage,
-          "matrix": matrix_stage, "cli": cli_stage}
+STAGES = {"unit": lambda: unit_stage("tests"), "asan": lambda: unit_stage("asan"), "corpus": corpus_stage,
+          "valgrind": valgrind_stage, "matrix": matrix_stage, "cli": cli_stage}
 
 
 def run_stage(name):
@@ -181,7 +192,7 @@ def main(names):
     unknown = [name for name in names if name not in STAGES]
     if unknown:
         sys.exit("run.py: no part %s; there are %s" % (", ".join(unknown), ", ".join(STAGES)))
-    totals = [run_stage(name) for name in names or ["unit", "asan", "matrix", "cli"]]
+    totals = [run_stage(name) for name in names or ["unit", "asan", "corpus", "matrix", "cli"]]
     passed, failed, skipped = (sum(column) for column in zip(*totals))
     if skipped:
         print("%d skipped" % skipped)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what is missing to build the demo or to run the tests, saying so; does nothing when everything is there.
 #
-#   tests/setup.sh demo|test|bench|bench-chart|make        SETUP=no in the environment: only look, never install
+#   tests/setup.sh demo|test|bench|bench-chart|fuzz|coverage|make        SETUP=no in the environment: only look, never install
 #
 # Packages are tried with apt-get, dnf, apk, pacman or brew; sudo is used only by those who aren't root.
 
@@ -31,6 +31,12 @@ curl_flags() {
     fi
 }
 
+# Does clang link a program with its fuzzer and sanitizers?
+fuzzes() {
+    echo 'int LLVMFuzzerTestOneInput(const char *data, unsigned long size) { return data && size ? 0 : 0; }' >"$work/fuzz.c"
+    "${FUZZ_CC:-clang}" -fsanitize=fuzzer,address,undefined "$work/fuzz.c" -o "$work/fuzz" >/dev/null 2>&1
+}
+
 there() {
     case $1 in
     cc) compiles stdio.h ;;
@@ -40,6 +46,7 @@ there() {
     zlib) compiles zlib.h -lz ;;
     stb) compiles stb/stb_image.h ;;
     nghttpd) (PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin && command_there nghttpd) ;;
+    fuzzer) fuzzes ;;
     *) command_there "$1" ;;
     esac
 }
@@ -54,13 +61,15 @@ cjson     libcjson-dev           cjson-devel              cjson-dev          cjs
 zlib      zlib1g-dev             zlib-devel               zlib-dev           zlib     zlib
 stb       libstb-dev             stb_image-devel          stb                stb      -
 size      binutils               binutils                 binutils           binutils binutils
+gcov      gcc                    gcc                      gcc                gcc      gcc
 gnuplot   gnuplot-nox            gnuplot                  gnuplot            gnuplot  gnuplot
 python3   python3                python3                  python3            python   python3
 openssl   openssl                openssl                  openssl            openssl  openssl
 nghttpd   nghttp2-server         nghttp2                  nghttp2            nghttp2  nghttp2
 valgrind  valgrind,libc6-dbg     valgrind                 valgrind           valgrind -
 g++       g++                    gcc-c++                  g++                gcc      gcc
-clang     clang                  clang,compiler-rt        clang,compiler-rt  clang    llvm'
+clang     clang                  clang,compiler-rt        clang,compiler-rt  clang    llvm
+fuzzer    clang,libclang-rt-dev  clang,compiler-rt        clang,compiler-rt  clang,compiler-rt llvm'
 
 package_of() { # thing, column
     echo "$package_table" | awk -v thing="$1" -v column="$2" '$1 == thing && $column != "-" { gsub(/,/, " ", $column); print $column }'
@@ -123,9 +132,11 @@ demo) required='cc libcurl' optional='' ;;
 test) required='cc libcurl cmocka cjson zlib python3 openssl' optional='g++ valgrind clang nghttpd' ;;
 bench) required='cc libcurl cjson size' optional='stb' ;;
 bench-chart) required='gnuplot' optional='' ;;
+fuzz) required='libcurl fuzzer' optional='' ;;
+coverage) required='cc libcurl cmocka cjson zlib python3 openssl gcov' optional='' ;;
 make) required='make' optional='' ;;
 *)
-    echo "usage: tests/setup.sh demo|test|bench|bench-chart|make" >&2
+    echo "usage: tests/setup.sh demo|test|bench|bench-chart|fuzz|coverage|make" >&2
     exit 2
     ;;
 esac
