@@ -2822,11 +2822,12 @@ static int tarimg_end_string(tarimg_reader *reader) {
 }
 
 static int tarimg_payload_fail(tarimg_reader *reader, tarash_image_result result) {
-    return tarimg_reader_fail(reader, result,
-                              result == TARASH_IMAGE_ERROR_TOO_LARGE
-                                  ? "an image exceeds limits.max_image_bytes"
-                              : result == TARASH_IMAGE_ERROR_IO ? "the sink could not take the image"
-                                                                : "an image could not be kept");
+    return tarimg_reader_fail(
+        reader, result,
+        result == TARASH_IMAGE_ERROR_TOO_LARGE      ? "an image exceeds limits.max_image_bytes"
+        : result == TARASH_IMAGE_ERROR_IO           ? "the sink could not take the image"
+        : result == TARASH_IMAGE_ERROR_BAD_RESPONSE ? "what came is not an image of any known kind"
+                                                    : "an image could not be kept");
 }
 
 /* Base64 text, free of JSON escapes, into the open payload. */
@@ -15553,6 +15554,7 @@ static tarash_image_result tarimg_result_of_curl(CURLcode code) {
     case CURLE_OUT_OF_MEMORY: return TARASH_IMAGE_ERROR_OUT_OF_MEMORY;
     case CURLE_OPERATION_TIMEDOUT: return TARASH_IMAGE_ERROR_TIMEOUT;
     case CURLE_BAD_CONTENT_ENCODING:
+    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_WEIRD_SERVER_REPLY: return TARASH_IMAGE_ERROR_BAD_RESPONSE;
     case CURLE_FILESIZE_EXCEEDED:
     case 100: return TARASH_IMAGE_ERROR_TOO_LARGE; /* CURLE_TOO_LARGE, of libcurl 8.6 and newer */

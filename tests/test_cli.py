@@ -39,7 +39,7 @@ TIME_LIMIT = 60  # seconds for one run
 MARK = "Zq7Recognisable9xW"
 KEYS = {"OPENAI_API_KEY": "sk-openai-" + MARK, "OPENAI_COMPATIBLE_API_KEY": "sk-compatible-" + MARK,
         "XAI_API_KEY": "xai-" + MARK, "INDOX_ROUTER_API_KEY": "indox-" + MARK,
-        "ATOMASDK_BEARER_AUTH": "sk-atoma-" + MARK}
+        "ATOMASDK_BEARER_AUTH": "sk-atoma-" + MARK, "STABILITY_API_KEY": "sk-stability-" + MARK}
 WRONG_KEY = "sk-bad-" + MARK
 
 
