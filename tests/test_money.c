@@ -285,6 +285,18 @@ static void poll_until_mixed(scene *s) {
     }
 }
 
+static void poll_until_asked(scene *s, const char *session, const char *path_contains) {
+    int64_t end = real_ms() + SCENE_SECONDS * 1000;
+    for (;;) {
+        cJSON *log = control_log(session);
+        int count = log_count(log, "GET", path_contains);
+        cJSON_Delete(log);
+        if (count) return;
+        if (real_ms() > end) fail_msg("nobody asked for %s", path_contains);
+        tarash_image_poll(s->client, 10);
+    }
+}
+
 static void a_token_holds_jobs_and_urls(void **state) {
     scene s;
     studio self;
@@ -309,6 +321,7 @@ static void a_token_holds_jobs_and_urls(void **state) {
         s.request.n = 2;
         scene_submit(&s);
         poll_until_mixed(&s);
+        poll_until_asked(&s, "mixed", "16x8"); /* the download that stalls */
         assert_result(tarash_image_job_token(s.client, s.job, &token), TARASH_IMAGE_OK);
         tarash_image_client_destroy(s.client);
 
