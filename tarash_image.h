@@ -16304,7 +16304,8 @@ static tarash_image_result tarimg_absorb_image(tarimg_task *task, const tarimg_f
         return TARASH_IMAGE_OK;
     }
     if (job->request.output == TARASH_IMAGE_OUTPUT_URL) {
-        if (!tarimg_split_url(image->url, &parts)) return TARASH_IMAGE_ERROR_BAD_RESPONSE;
+        if (!exchange->link->adapter->answer_fn && !tarimg_split_url(image->url, &parts))
+            return TARASH_IMAGE_ERROR_BAD_RESPONSE;
         slot->is_ready = 1;
         return TARASH_IMAGE_OK;
     }
