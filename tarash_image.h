@@ -15718,6 +15718,7 @@ static void tarimg_transfer_finish(tarimg_transfer *transfer, CURLcode code) {
     tarimg_redact_text(exchange->link->secrets, error->message);
     tarimg_redact_text(exchange->link->secrets, error->provider_code);
     tarimg_copy_fixed(error->request_id, sizeof error->request_id, tarimg_reply_request_id(exchange));
+    tarimg_clean_text(error->request_id);
     tarimg_redact_text(exchange->link->secrets, error->request_id);
     tarimg_log(transfer->client, exchange->link->secrets, TARASH_IMAGE_LOG_DEBUG,
                "%s: HTTP %d, %llu bytes in %lld ms%s%s", exchange->speaker, exchange->status,
