@@ -14058,7 +14058,8 @@ static tarash_image_result tarimg_resolve_operation(tarimg_job *job, tarimg_link
     if (link->operation || tarimg_equal(wanted, "generate")) return TARASH_IMAGE_OK;
     return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_UNSUPPORTED,
                             "provider_config.operation: %s has no \"%.64s\" (it has: %s)", link->provider,
-                            wanted, tarimg_known_operations(&job->arena, protocol->name));
+                            tarimg_redacted_copy(job, wanted),
+                            tarimg_known_operations(&job->arena, protocol->name));
 }
 
 /* What the user has registered goes before the table. */
@@ -14285,14 +14286,16 @@ static tarash_image_result tarimg_resolve_options(tarimg_job *job, tarimg_link *
     for (option = link->options->first; option; option = option->next) {
         if (option->kind == TARIMG_STRING && tarimg_has_control(option->text))
             return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
-                                    "provider_config.%.64s: has a control character in it", option->name);
+                                    "provider_config.%.64s: has a control character in it",
+                                    tarimg_redacted_copy(job, option->name));
         if (option->kind == TARIMG_STRING && tarimg_is_secret_name(option->name))
             tarimg_add_secret(job, option->text);
         if (link->adapter->answer_fn) continue;
         kind = tarimg_option_kind(link, option->name);
         if (kind && !tarimg_is_of_kind(option, kind))
             return tarimg_set_error(&job->error, TARASH_IMAGE_ERROR_VALIDATION,
-                                    "provider_config.%.64s: must be %s", option->name,
+                                    "provider_config.%.64s: must be %s",
+                                    tarimg_redacted_copy(job, option->name),
                                     kind == '?' ? "true or false" : "a text or a number");
         if (kind) continue;
         is_version = link->config.api_version && tarimg_equal(option->name, "api_version");

@@ -5,10 +5,10 @@ MATCHING = ("where", "method", "path_contains", "times")
 ANSWERS = ("status", "redirect", "moderation", "raw", "stall")
 DETAILS = ("headers", "body", "error_shape", "error_code")
 # These change what a protocol puts into its answer.
-CONTENTS = ("image_result", "base64", "sse", "drop_items", "jobs", "merge")
+CONTENTS = ("image_result", "base64", "sse", "drop_items", "jobs", "merge", "echo")
 # And these how the answer travels.
 TRANSPORT = ("delay_ms", "early", "trickle", "reset", "close_after_bytes", "content_length", "endless_body",
-             "endless_headers", "chunked", "gzip", "gzip_bomb", "http10", "close_idle")
+             "endless_headers", "chunked", "gzip", "gzip_bomb", "http10", "close_idle", "interim")
 KNOWN = set(MATCHING + ANSWERS + DETAILS + CONTENTS + TRANSPORT)
 
 CHOICES = {
@@ -26,6 +26,7 @@ BYTES = ("html", "empty", "truncated", "png", "jpeg", "webp", "gif", "svg", "gar
 SSE = ("stop_after", "error", "bare_error", "moderation", "crlf", "cr", "comments", "no_completed", "no_space",
        "multi_line", "no_event_lines", "done", "every_ms", "byte_order_mark", "json")
 JOBS = ("polls", "fail", "url", "elsewhere", "moderation", "vanish", "result_status", "unknown_state")
+ECHO = ("texts", "urls", "names")
 BASE64 = ("newlines", "urlsafe", "nopad", "escaped_slashes", "data_uri", "spaces")
 
 
@@ -61,6 +62,7 @@ def check(behaviour):
     require(image_result.get("bytes", "png") in BYTES, "unknown bytes")
     check_words(behaviour.get("sse", {}), SSE, "sse")
     check_words(behaviour.get("jobs", {}), JOBS, "jobs")
+    check_words(behaviour.get("echo", {}), ECHO, "echo")
     if "base64" in behaviour:
         check_base64(behaviour["base64"])
 

@@ -118,6 +118,31 @@ def change_merge(reply, members, call):
         reply.body = json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
+STATE_WORDS = ("status", "state", "code", "type", "finishReason", "id")
+
+
+def echoed(value, wanted, name=None):
+    """A JSON value that repeats what a behaviour wants repeated."""
+    if isinstance(value, dict):
+        told = {key: echoed(item, wanted, key) for key, item in value.items()}
+        return dict(told, **{wanted["names"]: wanted["names"]}) if "names" in wanted else told
+    if isinstance(value, list):
+        return [echoed(item, wanted, name) for item in value]
+    if not isinstance(value, str) or name in STATE_WORDS or value.startswith("data:"):
+        return value
+    if re.match(r"https?://", value):
+        return value + ("&" if "?" in value else "?") + "told=" + wanted["urls"] if "urls" in wanted else value
+    if value.startswith("{"):
+        return json.dumps(echoed(json.loads(value), wanted))
+    return "%s: %s" % (value, wanted["texts"]) if "texts" in wanted and " " in value.strip() else value
+
+
+def change_echo(reply, wanted, call):
+    document = reply.document() if isinstance(reply.body, bytes) else None
+    if document is not None:
+        reply.body = json.dumps(echoed(document, wanted), ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
 def change_base64(reply, name, call):
     # Only slashes are left to do here: how they are escaped is decided when JSON becomes text.
     if name == "escaped_slashes":
@@ -132,8 +157,8 @@ def change_gzip(reply, value, call):
 
 
 def opening(body):
-    """As much of an answer as makes what follows look like the inside of its first image."""
-    match = re.match(rb'(?s).*?"(?:b64_json|b64|url|link)":\s*"', body)
+    """As much of an answer as makes what follows look like the inside of its first image: of that, the first bytes, too."""
+    match = re.match(rb'(?s).*?"(?:b64_json|b64|url|link)":\s*"(?:[A-Za-z0-9+/]{64})?', body)
     return match.group() if match else body[:64]
 
 
@@ -180,6 +205,10 @@ def change_endless_headers(reply, value, call):
     reply.filler_headers = True
 
 
+def change_interim(reply, interim, call):
+    reply.interim = interim
+
+
 def change_trickle(reply, trickle, call):
     reply.trickle = (trickle["chunk"], trickle["every_ms"] / 1000, trickle.get("head", False))
 
@@ -205,10 +234,11 @@ def change_close_idle(reply, value, call):
 
 
 CHANGES = (
-    ("headers", change_headers), ("merge", change_merge), ("base64", change_base64), ("gzip", change_gzip),
+    ("headers", change_headers), ("merge", change_merge), ("echo", change_echo), ("base64", change_base64),
+    ("gzip", change_gzip),
     ("gzip_bomb", change_gzip_bomb), ("endless_body", change_endless_body), ("chunked", change_chunked),
     ("http10", change_http10), ("content_length", change_content_length),
-    ("endless_headers", change_endless_headers), ("trickle", change_trickle),
+    ("endless_headers", change_endless_headers), ("interim", change_interim), ("trickle", change_trickle),
     ("close_after_bytes", change_close_after_bytes), ("reset", change_reset), ("close_idle", change_close_idle),
 )
 
@@ -267,6 +297,14 @@ def send_filler_headers(wire, reply):
     wire.end()
 
 
+def send_interim(wire, reply):
+    status, count = reply.interim["status"], reply.interim["count"]
+    hint = "" if status == 100 else "Link: </x>\r\n"
+    block = "HTTP/1.1 %d %s\r\n%s\r\n" % (status, REASONS.get(status, "Status"), hint)
+    for _ in range(ENDLESS // len(block) if count < 0 else count):
+        wire.send(block.encode())
+
+
 def set_cut(wire, reply, head):
     if not reply.cut:
         return
@@ -283,6 +321,8 @@ def send_reply(wire, reply, keeps_alive, with_body=True):
     if reply.filler_headers:
         send_filler_headers(wire, reply)
     head = head_bytes(reply, closes)
+    if reply.interim:
+        send_interim(wire, reply)
     set_cut(wire, reply, head)
     slow = reply.trickle[:2] if reply.trickle else None
     wire.trickle = slow if slow and reply.trickle[2] else None

@@ -2,8 +2,9 @@
 
 import json
 
-REASONS = {200: "OK", 202: "Accepted", 204: "No Content", 301: "Moved Permanently", 302: "Found",
-           303: "See Other", 307: "Temporary Redirect", 308: "Permanent Redirect", 400: "Bad Request",
+REASONS = {100: "Continue", 102: "Processing", 103: "Early Hints", 200: "OK", 202: "Accepted",
+           204: "No Content", 301: "Moved Permanently", 302: "Found", 303: "See Other",
+           307: "Temporary Redirect", 308: "Permanent Redirect", 400: "Bad Request",
            401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found",
            405: "Method Not Allowed", 408: "Request Timeout", 409: "Conflict", 410: "Gone",
            413: "Content Too Large", 415: "Unsupported Media Type", 422: "Unprocessable Content",
@@ -24,6 +25,7 @@ class Reply:
         self.declared_length = None
         self.chunk_fault = None
         self.filler_headers = False
+        self.interim = None
         self.cut = None
         self.trickle = None
         self.closes = False

@@ -68,6 +68,8 @@ BEHAVIOURS: each request takes the first of the script that matches it; after "t
     base64           "newlines", "spaces", "urlsafe", "nopad", "escaped_slashes", "data_uri", "garbage_at:N"
     drop_items       so many images fewer than asked for
     merge            an object whose members replace those of the JSON answer
+    echo             {"texts": T, "urls": T, "names": T}: the JSON answer repeats T at the end of every sentence, in the
+                     query of every URL, as a member of every object
     sse              {"stop_after": events, "error", "bare_error", "moderation" (instead of the last event),
                      "no_completed", "crlf", "cr", "comments", "no_space", "multi_line", "no_event_lines", "done"
                      ([DONE] at the end), "byte_order_mark", "every_ms": N, "json" (a plain answer after all)}
@@ -86,6 +88,7 @@ BEHAVIOURS: each request takes the first of the script that matches it; after "t
     content_length     says this, whatever the body's length; the connection then closes
     endless_body       true or "chunked": fills the first image until 1 GiB, or until the client leaves
     endless_headers    true
+    interim            {"status": 100 to 199, "count": so many of these before the answer, -1 = without end}
     chunked            true, "broken" (no chunk size where one should be) or "truncated" (the last chunk is missing)
     gzip               true: Content-Encoding: gzip
     gzip_bomb          megabytes of image text in a small gzip body

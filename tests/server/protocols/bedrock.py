@@ -22,6 +22,8 @@ from .stability import SERVICES, USUAL_SEED, fields_of, read_image, size_of
 CREDENTIALS = {
     "AKIATARASHWIRETEST00": ("wJalrXUtnFEMI/K7MDENG+bPxRfiCYwiretest00", None),
     "ASIATARASHWIRETEST00": ("Jb3dXUtnFEMI/K7MDENG+bPxRfiCYwiretest01", "FwoGZXIvYXdzEWIRE//test+session=token=="),
+    # Searched for in whatever comes out of a client.
+    "ASIATARASHWIRETEST01": ("7e57c0de5ec2e7f00d9a/K7MDENG+bPxRfiCYwire", "FwoGZXIvYXdz//7e57c0de5ec2e7f00d9a+session=="),
 }
 AUTHORIZATION = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([a-z0-9-]+)/([a-z]+)/aws4_request, "
                            r"SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{64})\Z")
