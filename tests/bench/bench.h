@@ -5,7 +5,14 @@
 
 #include <stddef.h>
 
-typedef enum who { LIBRARY, FLOOR, LIMIT, BY_HAND, WHO_COUNT } who;
+typedef enum who {
+    LIBRARY,
+    FLOOR, /* libcurl into a doubling buffer */
+    LIMIT, /* libcurl, the bytes thrown away */
+    LEAST, /* that with a large receive buffer, but as many new pages touched as the image fills */
+    BY_HAND,
+    WHO_COUNT
+} who;
 
 typedef enum kind {
     INTO_MEMORY,

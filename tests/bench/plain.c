@@ -1,5 +1,6 @@
 /* The tasks as a program does them with libcurl alone (the floor keeps the bytes, the limit throws them away), or
-   as people write it by hand: libcurl, cJSON and a table. */
+   as people write it by hand: libcurl, cJSON and a table. The least is what no reader into memory can be below: the
+   limit, and the operating system's pages for the image. */
 
 #include "bench.h"
 #include "images.h"
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SLOTS = 1000, FIRST_ROOM = 16384 };
+enum { MOST_SLOTS = 1000, FIRST_ROOM = 16384, PAGE = 4096 };
 
 typedef struct slot {
     CURL *easy;
@@ -23,6 +24,9 @@ typedef struct slot {
     size_t image_size;
 } slot;
 
+#define LARGE_IMAGE  262144u
+#define LARGE_BUFFER 524288L
+
 static const char request_body[] =
     "{\"model\":\"bench-1\",\"prompt\":\"a lighthouse in fog\",\"n\":1,\"response_format\":\"b64_json\"}";
 static const char form_boundary[] = "------------------------bench0123456789";
@@ -33,11 +37,22 @@ static int is_upload(const task *t) {
 
 /* ---- receiving ----------------------------------------------------------------------------------------- */
 
+/* The image's pages, at the pace at which its text comes. */
+static void touch_pages(slot *to) {
+    size_t size = image_sizes[to->s->todo->image], filled = to->received / 4 * 3;
+    if (!to->image) to->image = (unsigned char *)malloc(size);
+    while (to->image && to->image_size < size && to->image_size < filled) {
+        ((volatile unsigned char *)to->image)[to->image_size] = 1;
+        to->image_size += PAGE;
+    }
+}
+
 static size_t keep(char *data, size_t one, size_t size, void *user_data) {
     slot *to = (slot *)user_data;
     (void)one;
     to->received += size;
-    if (to->s->by == LIMIT) return size;
+    if (to->s->by == LEAST && to->s->todo->what == INTO_MEMORY) touch_pages(to);
+    if (to->s->by == LIMIT || to->s->by == LEAST) return size;
     if (to->size + size + 1 > to->room) {
         size_t room = to->room ? to->room : FIRST_ROOM;
         char *grown;
@@ -134,6 +149,8 @@ static void set_up(slot *to, const setting *s, struct curl_slist *headers) {
     curl_easy_setopt(to->easy, CURLOPT_WRITEFUNCTION, keep);
     curl_easy_setopt(to->easy, CURLOPT_WRITEDATA, to);
     curl_easy_setopt(to->easy, CURLOPT_PRIVATE, to);
+    if (s->by == LEAST && image_sizes[t->image] > LARGE_IMAGE)
+        curl_easy_setopt(to->easy, CURLOPT_BUFFERSIZE, LARGE_BUFFER);
     if (!is_upload(t)) curl_easy_setopt(to->easy, CURLOPT_POSTFIELDS, request_body);
 }
 
@@ -150,6 +167,7 @@ static void release(slot *to) {
     forget(to);
     free(to->image);
     to->image = NULL;
+    to->image_size = 0;
 }
 
 /* The second request of AS_URL, on the same connection. */
@@ -259,7 +277,7 @@ int plain_prepare(setting *s) {
     size_t size = image_sizes[s->todo->image];
     unsigned char *image;
     int good;
-    if (s->by != FLOOR && s->by != LIMIT) return 1;
+    if (s->by == LIBRARY || s->by == BY_HAND) return 1;
     if (s->todo->what == UPLOAD_FORM)
         snprintf(s->form_type, sizeof s->form_type, "multipart/form-data; boundary=%s", form_boundary);
     image = image_make(size);
