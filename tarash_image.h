@@ -187,9 +187,11 @@
        UNKNOWN    sent, but no full answer: time-out, reset,  never again at the same provider; the next link,
                   408, 502, 504, an unreadable 200            unless on_unknown says STOP
        ACCEPTED   the provider has a job, or made the images  only its polls and downloads are tried again
+     Polls and downloads during which nothing comes for 30 seconds count as failed, and are tried again.
      The chain moves on after GENERATION_FAILED, TIMEOUT, CONNECTION, RATE_LIMITED, BAD_RESPONSE, and HTTP 429,
-     500, 502, 503, 504; it stops on anything else. A reply's x-should-retry header goes before the status. fallback_on replaces that rule. A(B(C), D) is tried in the
-     order A, B, C, D. A wait that would outlast the time left is not begun.
+     500, 502, 503, 504; it stops on anything else. A reply's x-should-retry header goes before the status.
+     fallback_on replaces that rule. A(B(C), D) is tried in the order A, B, C, D. A wait that would outlast the
+     time left is not begun.
      error.job_token, or tarash_image_job_token, brings back a job that was paid for: tarash_image_resume.
 
    THREADS
@@ -15416,6 +15418,20 @@ static int tarimg_expects_much(const tarimg_transfer *transfer) {
     return client->transfer_count <= TARIMG_FEW && client->usual_reply >= TARIMG_LARGE_REPLY;
 }
 
+#ifndef TARIMG_STALL_SECONDS /* tests have less patience */
+#define TARIMG_STALL_SECONDS 30L
+#endif
+
+/* A poll or a download during which nothing comes is given up and tried again. A call is not: it may be thinking, and
+   is paid for. */
+static unsigned tarimg_set_patience(tarimg_transfer *transfer) {
+    const tarash_image_exchange *exchange = &transfer->exchange;
+    unsigned bad = 0;
+    if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT && !exchange->is_download) return 0;
+    bad |= (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    return bad | (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_LOW_SPEED_TIME, TARIMG_STALL_SECONDS);
+}
+
 /* Options that every transfer has. CURLcodes are or-ed: any failure is lack of memory, or a libcurl without
  * HTTP. */
 static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, int connect_timeout_ms) {
@@ -15436,6 +15452,7 @@ static unsigned tarimg_set_common(tarimg_transfer *transfer, const char *url, in
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_timeout_ms);
     bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    bad |= tarimg_set_patience(transfer);
     /* Where a server speaks HTTP/2, many requests share one connection. TLS's handshake tells; without it, only the
        first answer would, and every other request would wait for that. */
     if (tarimg_begins_nocase(url, "https:")) bad |= (unsigned)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);

@@ -98,9 +98,20 @@ static struct {
     double us[3];
 } polling = {0, {1, 100, 1000}, {0, 0, 0}};
 
-enum { COPY, DECODE, DECODE_PORTABLE, DECODE_TABLE, ENCODE, ENCODE_PORTABLE, CODECS };
-static const char *const codec_names[CODECS] = {"memcpy",          "decode", "decode, TARASH_IMAGE_NO_SIMD",
-                                                "decode, a table", "encode", "encode, TARASH_IMAGE_NO_SIMD"};
+enum {
+    COPY,
+    DECODE,
+    DECODE_SSSE3,
+    DECODE_PORTABLE,
+    DECODE_TABLE,
+    ENCODE,
+    ENCODE_SSSE3,
+    ENCODE_PORTABLE,
+    CODECS
+};
+static const char *const codec_names[CODECS] = {
+    "memcpy",          "decode", "decode, SSSE3", "decode, TARASH_IMAGE_NO_SIMD",
+    "decode, a table", "encode", "encode, SSSE3", "encode, TARASH_IMAGE_NO_SIMD"};
 static double codec_speed[CODECS]; /* GB of text per second */
 
 typedef struct compiled {
@@ -301,8 +312,8 @@ static size_t copy(const void *in, size_t size, void *out) {
 
 /* From memory rather than from a cache; every page has been touched before. */
 static void measure_base64(void) {
-    static const codec codecs[CODECS] = {copy,         library_decode, portable_decode,
-                                         plain_decode, library_encode, portable_encode};
+    static const codec codecs[CODECS] = {copy,         library_decode, ssse3_decode, portable_decode,
+                                         plain_decode, library_encode, ssse3_encode, portable_encode};
     size_t size = image_sizes[3], text_size = image_encoded_size(size);
     unsigned char *bytes = image_make(size);
     char *text = (char *)malloc(text_size), *out = (char *)malloc(text_size + 64);
@@ -314,14 +325,16 @@ static void measure_base64(void) {
     memset(out, 1, text_size + 64);
     for (round = 0; round < BASE64_ROUNDS; round++) {
         for (i = 0; i < CODECS; i++) {
-            int encodes = i == ENCODE || i == ENCODE_PORTABLE;
+            int encodes = i >= ENCODE;
             double start = seconds_now();
             size_t written = encodes ? codecs[i](bytes, size, out) : codecs[i](text, text_size, out);
             times[i][round] = seconds_now() - start;
+            if (written == 0) times[i][round] = 0;
             if (memcmp(out, i == COPY || encodes ? text : (char *)bytes, written) != 0) failures++;
         }
     }
-    for (i = 0; i < CODECS; i++) codec_speed[i] = (double)text_size / median(times[i], BASE64_ROUNDS) / 1e9;
+    for (i = 0; i < CODECS; i++)
+        codec_speed[i] = ratio((double)text_size / 1e9, median(times[i], BASE64_ROUNDS));
     free(bytes);
     free(text);
     free(out);
@@ -491,7 +504,9 @@ static void print_base64(void) {
     int i;
     if (codec_speed[COPY] <= 0) return;
     printf("\nbase64, GB of text a second:");
-    for (i = 0; i < CODECS; i++) printf("%s %s %.1f", i ? ";" : "", codec_names[i], codec_speed[i]);
+    for (i = 0; i < CODECS; i++) {
+        if (codec_speed[i] > 0) printf("%s %s %.1f", i ? ";" : "", codec_names[i], codec_speed[i]);
+    }
     printf("\n");
 }
 

@@ -58,6 +58,8 @@ double library_poll_cost(int port, int jobs);
 typedef size_t (*codec)(const void *in, size_t size, void *out); /* returns the bytes written */
 size_t library_decode(const void *in, size_t size, void *out);
 size_t library_encode(const void *in, size_t size, void *out);
+size_t ssse3_decode(const void *in, size_t size, void *out); /* 0: not on this processor */
+size_t ssse3_encode(const void *in, size_t size, void *out);
 size_t portable_decode(const void *in, size_t size, void *out);
 size_t portable_encode(const void *in, size_t size, void *out);
 size_t plain_decode(const void *in, size_t size, void *out);

@@ -231,3 +231,27 @@ size_t library_decode(const void *in, size_t size, void *out) {
 size_t library_encode(const void *in, size_t size, void *out) {
     return tarimg_base64_encode((const unsigned char *)in, size, (char *)out);
 }
+
+#if defined(TARIMG_SSSE3)
+size_t ssse3_decode(const void *in, size_t size, void *out) {
+    const unsigned char *text = (const unsigned char *)in;
+    size_t at = TARIMG_HAS_SSSE3() ? tarimg_base64_decode_ssse3(text, size, (unsigned char *)out) : 0;
+    if (at) at += tarimg_base64_decode_portable(text + at, size - at, (unsigned char *)out + at / 4 * 3);
+    return at / 4 * 3;
+}
+
+size_t ssse3_encode(const void *in, size_t size, void *out) {
+    return TARIMG_HAS_SSSE3()
+               ? tarimg_base64_encode_ssse3((const unsigned char *)in, size, (char *)out) / 3 * 4
+               : 0;
+}
+#else
+size_t ssse3_decode(const void *in, size_t size, void *out) {
+    (void)in, (void)size, (void)out;
+    return 0;
+}
+
+size_t ssse3_encode(const void *in, size_t size, void *out) {
+    return ssse3_decode(in, size, out);
+}
+#endif
