@@ -1112,6 +1112,15 @@ TARASH_IMAGE_API tarash_image_result tarash_image_exchange_fail(tarash_image_exc
 #define TARIMG_PRINTF(text, first)
 #endif
 
+/* What is called from dozens of places: copies of it would be a sixth of the machine code. */
+#if defined(__GNUC__) || defined(__clang__)
+#define TARIMG_ONCE __attribute__((noinline))
+#elif defined(_MSC_VER)
+#define TARIMG_ONCE __declspec(noinline)
+#else
+#define TARIMG_ONCE
+#endif
+
 /* In static mode a program may use any part of the API: none of it is to be reported as unused. */
 #if defined(TARASH_IMAGE_STATIC)
 #define TARIMG_PUBLIC static TARIMG_UNUSED
@@ -1334,7 +1343,7 @@ static int tarimg_buffer_reserve(tarimg_buffer *buffer, size_t extra) {
     return 1;
 }
 
-static void tarimg_append(tarimg_buffer *buffer, const char *text, size_t size) {
+TARIMG_ONCE static void tarimg_append(tarimg_buffer *buffer, const char *text, size_t size) {
     if (!tarimg_buffer_reserve(buffer, size)) return;
     if (size) memcpy(buffer->data + buffer->size, text, size);
     buffer->size += size;
@@ -1512,7 +1521,7 @@ static char *tarimg_concat(tarimg_arena *arena, const char *a, const char *b, co
 }
 
 /* Copies into a fixed array, cut at a UTF-8 boundary. */
-static void tarimg_copy_fixed(char *out, size_t capacity, const char *text) {
+TARIMG_ONCE static void tarimg_copy_fixed(char *out, size_t capacity, const char *text) {
     size_t size = text ? strlen(text) : 0;
     if (size >= capacity) {
         size = capacity - 1;
@@ -2340,7 +2349,7 @@ typedef struct tarimg_value {
 
 /* Every builder below takes NULL values as they come from an arena that is out of memory; arena->failed
  * tells. */
-static tarimg_value *tarimg_value_new(tarimg_arena *arena, tarimg_kind kind) {
+TARIMG_ONCE static tarimg_value *tarimg_value_new(tarimg_arena *arena, tarimg_kind kind) {
     tarimg_value *value = (tarimg_value *)tarimg_take(arena, sizeof *value);
     if (value) value->kind = kind;
     return value;
@@ -2389,7 +2398,7 @@ static void tarimg_remove_member(tarimg_value *object, const char *name) {
 }
 
 /* The last member of that name, as most readers have it. */
-static tarimg_value *tarimg_member(const tarimg_value *object, const char *name) {
+TARIMG_ONCE static tarimg_value *tarimg_member(const tarimg_value *object, const char *name) {
     tarimg_value *value, *found = NULL;
     if (!object || object->kind != TARIMG_OBJECT) return NULL;
     for (value = object->first; value; value = value->next) {
@@ -2512,7 +2521,7 @@ static const tarimg_value *tarimg_at(const tarimg_value *value, const char *path
 }
 
 /* The text of a string or number at a path; NULL otherwise. */
-static const char *tarimg_text_at(const tarimg_value *value, const char *path) {
+TARIMG_ONCE static const char *tarimg_text_at(const tarimg_value *value, const char *path) {
     const tarimg_value *found = tarimg_at(value, path);
     return found && (found->kind == TARIMG_STRING || found->kind == TARIMG_NUMBER) ? found->text : NULL;
 }
@@ -5558,8 +5567,9 @@ struct tarimg_adapter {
 
 /* ---- helpers: outcome */
 
-static tarash_image_result tarimg_fail(tarash_image_exchange *exchange, tarash_image_result result,
-                                       const char *code, const char *message) {
+TARIMG_ONCE static tarash_image_result tarimg_fail(tarash_image_exchange *exchange,
+                                                   tarash_image_result result, const char *code,
+                                                   const char *message) {
     exchange->error.result = result;
     tarimg_copy_fixed(exchange->error.provider_code, sizeof exchange->error.provider_code, code);
     tarimg_copy_fixed(exchange->error.message, sizeof exchange->error.message, message);
@@ -5568,8 +5578,8 @@ static tarash_image_result tarimg_fail(tarash_image_exchange *exchange, tarash_i
     return result;
 }
 
-static void tarimg_add_note(tarimg_link *link, int is_advice, const char *field, const char *asked,
-                            const char *sent, const char *why) {
+TARIMG_ONCE static void tarimg_add_note(tarimg_link *link, int is_advice, const char *field,
+                                        const char *asked, const char *sent, const char *why) {
     tarimg_note *note;
     if (!link->collecting) return;
     note = (tarimg_note *)tarimg_take(link->arena, sizeof *note);
@@ -5588,14 +5598,14 @@ static void tarimg_add_note(tarimg_link *link, int is_advice, const char *field,
 }
 
 /* A setting that goes out changed, or (sent NULL) not at all. */
-static void tarimg_warn(tarimg_link *link, const char *field, const char *asked, const char *sent,
-                        const char *why) {
+TARIMG_ONCE static void tarimg_warn(tarimg_link *link, const char *field, const char *asked, const char *sent,
+                                    const char *why) {
     tarimg_add_note(link, 0, field, asked, sent, why);
 }
 
 /* ---- helpers: request */
 
-static void tarimg_send(tarash_image_exchange *exchange, const char *method, const char *path) {
+TARIMG_ONCE static void tarimg_send(tarash_image_exchange *exchange, const char *method, const char *path) {
     exchange->method = method;
     exchange->path = tarimg_copy(&exchange->arena, path);
     exchange->accept = "application/json";
@@ -5615,7 +5625,7 @@ static void tarimg_add_header(tarimg_arena *arena, tarimg_headers *list, const c
     list->last = header;
 }
 
-static tarimg_value *tarimg_body_object(tarash_image_exchange *exchange) {
+TARIMG_ONCE static tarimg_value *tarimg_body_object(tarash_image_exchange *exchange) {
     if (!exchange->body) exchange->body = tarimg_value_new(&exchange->arena, TARIMG_OBJECT);
     return exchange->body;
 }
@@ -5710,7 +5720,8 @@ static int tarimg_is_plain_word(const char *text) {
 }
 
 /* An input image as a value; index (size_t)-1 is the mask. */
-static tarimg_value *tarimg_input_value(tarash_image_exchange *exchange, tarimg_kind kind, size_t index) {
+TARIMG_ONCE static tarimg_value *tarimg_input_value(tarash_image_exchange *exchange, tarimg_kind kind,
+                                                    size_t index) {
     tarimg_link *link = exchange->link;
     const tarimg_input *input = index == (size_t)-1 ? link->mask : &link->inputs[index];
     tarimg_value *value = tarimg_value_new(&exchange->arena, kind);
@@ -5731,7 +5742,7 @@ static void tarimg_form_file(tarash_image_exchange *exchange, const char *name, 
     if (value->name) tarimg_append_value(tarimg_body_object(exchange), value);
 }
 
-static const char *tarimg_option(const tarimg_link *link, const char *path) {
+TARIMG_ONCE static const char *tarimg_option(const tarimg_link *link, const char *path) {
     return tarimg_text_at(link->options, path);
 }
 
