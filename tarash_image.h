@@ -208,10 +208,10 @@
 
    SECURITY
      The key goes only to the origin of base_url, and of fal and bfl to those hosts of theirs that
-     tarash_image_providers tells (key_hosts). Poll and result URLs elsewhere are followed without it;
-     result downloads never carry credentials, follow at most five redirects, http and https only, and
-     don't reach private, link-local or loopback addresses unless base_url is one. TLS is always
-     verified. Keys are removed from every error, log line, plan, token and raw_response, and wiped when freed.
+     tarash_image_providers tells (key_hosts). Addresses that a reply names for its job count there only; a
+     provider's own code may ask elsewhere, without the key. Result downloads never carry credentials, and
+     follow at most five redirects, http and https only. Neither reaches private, link-local or loopback
+     addresses unless base_url is one. TLS is always verified. Keys are removed from every error, log line, plan, token and raw_response, and wiped when freed.
 
    LIMITS
      See tarash_image_limits. What comes from outside is capped before memory is taken for it.
@@ -400,14 +400,15 @@ typedef struct tarash_image_header {
     const char *value;
 } tarash_image_header;
 
-/* What may come from outside, at most. Exceeding one is TOO_LARGE; zero means the default. */
+/* What may come from outside, at most; zero means the default. A reply or an image that exceeds one is TOO_LARGE, a
+   redirect too many BAD_RESPONSE, a request of yours VALIDATION; of more images than max_images the first are kept. */
 typedef struct tarash_image_limits {
     size_t max_reply_bytes;    /* one HTTP reply as it arrives, unpacked (default: 256 MiB) */
     size_t max_document_bytes; /* what is kept of a reply besides its images (default: 8 MiB) */
     size_t max_image_bytes;    /* one decoded image (default: 128 MiB) */
     size_t max_header_bytes;   /* the header lines of one reply (default: 64 KiB) */
     int max_images;            /* images in one response, and request.n (default: 64) */
-    int max_json_depth;        /* nesting of a reply and of extra_params (default: 64) */
+    int max_json_depth;        /* nesting of a reply and of extra_params (default: 64; at most 512 counts) */
     int max_redirects;         /* of one download (default: 5) */
 } tarash_image_limits;
 
@@ -1085,6 +1086,7 @@ TARASH_IMAGE_API tarash_image_result tarash_image_exchange_fail(tarash_image_exc
 #include <windows.h> /* libcurl's header has brought the socket half of it */
 #else
 #include <sys/types.h>
+#include <sys/stat.h>
 #include <sys/socket.h>
 #include <netinet/in.h>
 #include <arpa/inet.h>
@@ -1189,6 +1191,12 @@ static void tarimg_file_remove(const char *path) {
     if (tarimg_wide_path(path, wide, 4096)) (void)_wremove(wide);
 }
 
+/* Devices have names of their own here, beside which nothing can be written. */
+static int tarimg_file_is_special(const char *path) {
+    (void)path;
+    return 0;
+}
+
 static int64_t tarimg_file_size(FILE *file) {
     int64_t size;
     if (_fseeki64(file, 0, SEEK_END) != 0) return -1;
@@ -1206,6 +1214,11 @@ static int tarimg_file_rename(const char *from, const char *to) {
 
 static void tarimg_file_remove(const char *path) {
     (void)remove(path);
+}
+
+static int tarimg_file_is_special(const char *path) {
+    struct stat found;
+    return stat(path, &found) == 0 && !S_ISREG(found.st_mode) && !S_ISDIR(found.st_mode);
 }
 
 static int64_t tarimg_file_size(FILE *file) {
@@ -3989,6 +4002,20 @@ static int tarimg_is_complete(const unsigned char *data, size_t size) {
     return 1;
 }
 
+#define TARIMG_TAIL_SIZE 64 /* some writers put a few bytes behind an image's end */
+
+/* By its last bytes alone, where the others have gone into a sink. */
+static int tarimg_is_ended(const char *mime_type, const unsigned char *tail, size_t size) {
+    tarimg_view view;
+    view.data = tail;
+    view.size = size;
+    view.grows = 0;
+    if (strcmp(mime_type, "image/png") == 0) return tarimg_view_after(&view, 0, "IEND", 4) != TARIMG_NOWHERE;
+    if (strcmp(mime_type, "image/jpeg") == 0)
+        return tarimg_view_after(&view, 0, "\xFF\xD9", 2) != TARIMG_NOWHERE;
+    return 1;
+}
+
 /* ---- PNG writer: fixed Huffman codes, matches within two rows at a few likely distances and a hashed one */
 
 typedef int (*tarimg_png_row_fn)(void *context, uint32_t y, unsigned char *row);
@@ -4683,11 +4710,14 @@ static int tarimg_is_private_host(const tarimg_url *url) {
     return size > 10 && tarimg_equal_nocase(host + size - 10, ".localhost");
 }
 
+static int tarimg_is_whole_url(const char *path) {
+    return tarimg_begins_nocase(path, "http://") || tarimg_begins_nocase(path, "https://");
+}
+
 /* base_url and a path below it; the base's own query stays behind the path. */
 static const char *tarimg_join_url(tarimg_arena *arena, const char *base, const char *path) {
     size_t cut = strcspn(base, "?#"), size = cut;
-    if (tarimg_begins_nocase(path, "http://") || tarimg_begins_nocase(path, "https://"))
-        return tarimg_copy(arena, path);
+    if (tarimg_is_whole_url(path)) return tarimg_copy(arena, path);
     while (size && base[size - 1] == '/') size--;
     while (*path == '/') path++;
     if (base[cut] == '\0' && base[size] == '\0') return tarimg_concat(arena, base, *path ? "/" : "", path);
@@ -5008,6 +5038,7 @@ typedef struct tarimg_file_writer {
     FILE *file;
     const char *path;
     char *partial; /* written here first */
+    int is_direct; /* a device or a pipe, which no file may take the place of */
     const tarash_image_allocator *allocator;
 } tarimg_file_writer;
 
@@ -5021,14 +5052,15 @@ static int tarimg_file_begin(tarimg_file_writer *writer, const tarash_image_allo
     writer->partial = (char *)tarimg_alloc(allocator, size);
     if (!writer->partial) return 0;
     (void)snprintf(writer->partial, size, "%s.%08lx.part", path, (unsigned long)(unique & 0xFFFFFFFFu));
-    writer->file = tarimg_file_open(writer->partial, 1);
+    writer->is_direct = tarimg_file_is_special(path);
+    writer->file = tarimg_file_open(writer->is_direct ? path : writer->partial, 1);
     return writer->file != NULL;
 }
 
 static void tarimg_file_abort(tarimg_file_writer *writer) {
     if (writer->file) {
         (void)fclose(writer->file);
-        tarimg_file_remove(writer->partial);
+        if (!writer->is_direct) tarimg_file_remove(writer->partial);
     }
     writer->file = NULL;
     tarimg_release(writer->allocator, writer->partial);
@@ -5036,9 +5068,10 @@ static void tarimg_file_abort(tarimg_file_writer *writer) {
 }
 
 static int tarimg_file_commit(tarimg_file_writer *writer) {
-    int good = fclose(writer->file) == 0 && tarimg_file_rename(writer->partial, writer->path) == 0;
+    int good = fclose(writer->file) == 0;
+    if (good && !writer->is_direct) good = tarimg_file_rename(writer->partial, writer->path) == 0;
     writer->file = NULL;
-    if (!good) tarimg_file_remove(writer->partial);
+    if (!good && !writer->is_direct) tarimg_file_remove(writer->partial);
     tarimg_release(writer->allocator, writer->partial);
     writer->partial = NULL;
     return good;
@@ -5071,9 +5104,9 @@ static char *tarimg_expand_path(tarimg_arena *arena, const char *pattern, size_t
 
 /* ---- payloads: an image's bytes on their way into memory, or through a buffer into a sink */
 
-#define TARIMG_SINK_CHUNK  65536u
-#define TARIMG_MAX_RESERVE 1048576u /* on the word of a Content-Length */
-#define TARIMG_FIRST_ROOM  16384u
+#define TARIMG_SINK_CHUNK 65536u
+#define TARIMG_MOST_AHEAD 8u /* times what has come is reserved on the word of a Content-Length */
+#define TARIMG_FIRST_ROOM 16384u
 
 typedef struct tarimg_payload {
     const tarash_image_allocator *allocator;
@@ -5082,7 +5115,7 @@ typedef struct tarimg_payload {
     size_t capacity;
     size_t size; /* bytes of the image so far */
     size_t limit;
-    size_t expected; /* reserved at the first write */
+    size_t expected; /* bytes, by the reply's head; 0 = unknown */
     tarimg_media media;
     tarash_image_result result; /* why no more is taken */
     int closed;
@@ -5092,7 +5125,10 @@ typedef struct tarimg_payload {
     tarimg_arena *path_arena;
     char *path; /* of the file sink */
     int sink_open;
+    int is_no_image; /* known before anything was opened */
     void *stream;
+    unsigned char tail[TARIMG_TAIL_SIZE]; /* the last bytes that went into the sink */
+    size_t tail_size;
 #if !defined(TARASH_IMAGE_NO_STDIO)
     tarimg_file_writer file;
 #endif
@@ -5103,7 +5139,7 @@ static void tarimg_payload_init(tarimg_payload *payload, const tarash_image_allo
     memset(payload, 0, sizeof *payload);
     payload->allocator = allocator;
     payload->limit = limit;
-    payload->expected = expected > TARIMG_MAX_RESERVE ? TARIMG_MAX_RESERVE : (size_t)expected;
+    payload->expected = expected > limit ? limit : (size_t)expected;
 }
 
 /* A file sink whose path has no {index} has room for the first image only. */
@@ -5146,11 +5182,21 @@ static void tarimg_sink_abort(tarimg_payload *payload) {
     if (sink->abort_fn) sink->abort_fn(sink->user_data, payload->stream);
 }
 
+/* `size` bytes go out of sight: their end tells whether the image is whole. */
+static void tarimg_keep_tail(tarimg_payload *payload, size_t size) {
+    size_t taken = size < TARIMG_TAIL_SIZE ? size : TARIMG_TAIL_SIZE, kept = TARIMG_TAIL_SIZE - taken;
+    if (kept > payload->tail_size) kept = payload->tail_size;
+    memmove(payload->tail, payload->tail + payload->tail_size - kept, kept);
+    memcpy(payload->tail + kept, payload->data + size - taken, taken);
+    payload->tail_size = kept + taken;
+}
+
 static tarash_image_result tarimg_sink_flush(tarimg_payload *payload) {
     const tarash_image_sink *sink = payload->sink;
     size_t size = payload->fill;
     payload->fill = 0;
     if (size == 0) return TARASH_IMAGE_OK;
+    tarimg_keep_tail(payload, size);
 #if !defined(TARASH_IMAGE_NO_STDIO)
     if (sink->path)
         return fwrite(payload->data, 1, size, payload->file.file) == size ? TARASH_IMAGE_OK
@@ -5172,13 +5218,21 @@ static tarash_image_result tarimg_sink_close(tarimg_payload *payload) {
 /* The sink's buffer is passed on when it is full; the first one waits for the image's type to be known. */
 static tarash_image_result tarimg_sink_advance(tarimg_payload *payload, int at_end) {
     tarash_image_result result;
+    if (payload->is_no_image) {
+        payload->fill = 0;
+        return TARASH_IMAGE_OK;
+    }
     if (!payload->sink_open) {
         if (!at_end && payload->fill < TARIMG_SINK_CHUNK &&
             tarimg_sniff_needs_more(payload->data, payload->fill))
             return TARASH_IMAGE_OK;
         payload->media = tarimg_sniff(payload->data, payload->fill);
-        /* No image: nothing is opened, and the closing reports it. */
-        if (!payload->media.mime_type) return at_end ? TARASH_IMAGE_OK : TARASH_IMAGE_ERROR_BAD_RESPONSE;
+        /* No image: nothing is opened, the rest is passed over, and whoever uses the payload finds out. */
+        if (!payload->media.mime_type) {
+            payload->fill = 0;
+            payload->is_no_image = 1;
+            return TARASH_IMAGE_OK;
+        }
         result = tarimg_sink_open(payload);
         if (result != TARASH_IMAGE_OK) return result;
     }
@@ -5186,9 +5240,18 @@ static tarash_image_result tarimg_sink_advance(tarimg_payload *payload, int at_e
     return tarimg_sink_flush(payload);
 }
 
-static size_t tarimg_first_room(const tarimg_payload *payload) {
-    if (payload->sink) return TARIMG_SINK_CHUNK;
-    return payload->expected ? payload->expected : TARIMG_FIRST_ROOM;
+/* A capacity for `needed` bytes: what the reply's head announces, but only so much ahead of what has come. */
+static size_t tarimg_next_room(const tarimg_payload *payload, size_t needed) {
+    size_t wanted = payload->capacity + payload->capacity / 2, ahead;
+    if (payload->sink)
+        wanted = TARIMG_SINK_CHUNK;
+    else if (payload->expected) {
+        ahead = needed < SIZE_MAX / TARIMG_MOST_AHEAD ? needed * TARIMG_MOST_AHEAD : SIZE_MAX;
+        if (ahead > payload->expected) ahead = payload->expected;
+        if (wanted < ahead) wanted = ahead;
+    } else if (wanted < TARIMG_FIRST_ROOM)
+        wanted = TARIMG_FIRST_ROOM;
+    return wanted < needed ? needed : wanted;
 }
 
 /* Room for `size` more bytes; NULL when memory ran out or nothing more is taken. */
@@ -5202,8 +5265,7 @@ static unsigned char *tarimg_payload_room(tarimg_payload *payload, size_t size) 
     if (payload->result != TARASH_IMAGE_OK) return NULL;
     if (!tarimg_add_size(payload->fill, size, &needed)) needed = SIZE_MAX;
     if (needed <= payload->capacity) return payload->data + payload->fill;
-    wanted = payload->capacity ? payload->capacity + payload->capacity / 2 : tarimg_first_room(payload);
-    if (wanted < needed) wanted = needed;
+    wanted = tarimg_next_room(payload, needed);
     grown = payload->allocator->realloc_fn(payload->data, payload->capacity, wanted,
                                            payload->allocator->user_data);
     if (!grown) {
@@ -5254,6 +5316,11 @@ static tarash_image_result tarimg_payload_close(tarimg_payload *payload) {
     }
     payload->result = tarimg_sink_advance(payload, 1);
     return payload->result;
+}
+
+static int tarimg_payload_is_complete(const tarimg_payload *payload) {
+    if (payload->sink) return tarimg_is_ended(payload->media.mime_type, payload->tail, payload->tail_size);
+    return tarimg_is_complete(payload->data, payload->fill);
 }
 
 /* The image is wanted: only now a sink's file appears, for the reply that it came in may still turn out broken. */
@@ -9532,6 +9599,8 @@ static tarash_image_result tarimg_fal_read(tarash_image_exchange *exchange) {
     int is_output = (images && images->kind == TARIMG_ARRAY) || (image && image->kind == TARIMG_OBJECT);
     if (exchange->phase == TARASH_IMAGE_PHASE_POLL) return tarimg_fal_read_status(exchange);
     if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT && !is_output) return tarimg_fal_accept(exchange);
+    if (exchange->document->kind != TARIMG_OBJECT)
+        return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL, "the answer is no JSON object");
     return tarimg_fal_read_output(exchange);
 }
 
@@ -15500,8 +15569,32 @@ static int tarimg_sends_body(const tarimg_transfer *transfer, const char *method
     return transfer->body.size > 0 || tarimg_in_list("POST,PUT,PATCH", method);
 }
 
+#if LIBCURL_VERSION_NUM >= 0x075000
+/* libcurl sends a request again by itself where a kept connection turns out dead, or where a server refuses an
+   expectation. That may be billed twice. */
+static int tarimg_on_send(void *user_data, char *address, char *own_address, int port, int own_port) {
+    tarimg_transfer *transfer = (tarimg_transfer *)user_data;
+    (void)address;
+    (void)own_address;
+    (void)port;
+    (void)own_port;
+    return ++transfer->send_count == 1 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+#endif
+
+/* Is libcurl kept from sending twice what it holds in memory? */
+static int tarimg_guard_body(tarimg_transfer *transfer) {
+#if LIBCURL_VERSION_NUM >= 0x075000
+    return curl_easy_setopt(transfer->easy, CURLOPT_PREREQFUNCTION, tarimg_on_send) == CURLE_OK &&
+           curl_easy_setopt(transfer->easy, CURLOPT_PREREQDATA, transfer) == CURLE_OK;
+#else
+    (void)transfer;
+    return 0;
+#endif
+}
+
 /* The signature covers the body, so libcurl must have all of it; a connection of its own keeps libcurl from sending it
-   twice. */
+   twice where there is no guard. */
 static unsigned tarimg_set_signing(tarimg_transfer *transfer) {
 #if LIBCURL_VERSION_NUM >= 0x074B00
     tarash_image_exchange *exchange = &transfer->exchange;
@@ -15521,7 +15614,8 @@ static unsigned tarimg_set_signing(tarimg_transfer *transfer) {
                      "an input image's file could not be read, or has changed");
         return 1;
     }
-    bad |= (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
+    if (!tarimg_guard_body(transfer))
+        bad |= (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
     bad |= (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
     bad |= (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, body);
     bad |= (unsigned)curl_easy_setopt(transfer->easy, CURLOPT_AWS_SIGV4, provider);
@@ -15533,33 +15627,14 @@ static unsigned tarimg_set_signing(tarimg_transfer *transfer) {
 #endif
 }
 
-#if LIBCURL_VERSION_NUM >= 0x075000
-/* libcurl sends a request again by itself where a kept connection turns out dead. That may be billed twice. */
-static int tarimg_on_send(void *user_data, char *address, char *own_address, int port, int own_port) {
-    tarimg_transfer *transfer = (tarimg_transfer *)user_data;
-    (void)address;
-    (void)own_address;
-    (void)port;
-    (void)own_port;
-    return ++transfer->send_count == 1 ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
-}
-#endif
-
 /* A body that is text alone goes out together with the head, where libcurl lets itself be kept from sending both again
    (a body that comes from a read callback can't be rewound). 0: it must be read. */
 static int tarimg_set_text_body(tarimg_transfer *transfer) {
-#if LIBCURL_VERSION_NUM >= 0x075000
     const tarimg_segment *text = transfer->body.first;
     CURL *easy = transfer->easy;
-    if (!text || text->next || text->input) return 0;
-    if (curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, tarimg_on_send) != CURLE_OK) return 0;
-    return curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)text->size) == CURLE_OK &&
+    if (!text || text->next || text->input || !tarimg_guard_body(transfer)) return 0;
+    return curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)text->size) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_POSTFIELDS, text->text) == CURLE_OK;
-#else
-    (void)transfer;
-    return 0;
-#endif
 }
 
 /* No rewind function on purpose: libcurl would send a POST again by itself when a kept connection turns out
@@ -15681,6 +15756,11 @@ static void tarimg_read_curl_failure(tarimg_transfer *transfer, CURLcode code) {
 
 #define TARIMG_UNREADABLE "%s: an image's data: URL can't be read"
 
+/* A bare value is no provider's answer: some box on the way has made it. */
+static int tarimg_is_structure(const tarimg_value *document) {
+    return document && (document->kind == TARIMG_OBJECT || document->kind == TARIMG_ARRAY);
+}
+
 /* The reply came, and is read: OK, or exchange->error. */
 static void tarimg_read_reply(tarimg_transfer *transfer) {
     tarash_image_exchange *exchange = &transfer->exchange;
@@ -15732,6 +15812,12 @@ static void tarimg_read_reply(tarimg_transfer *transfer) {
     }
     exchange->document = reader->root;
     tarimg_redact_value(exchange->link->secrets, exchange->document);
+    if (!exchange->link->custom && !tarimg_is_structure(exchange->document)) {
+        (void)tarimg_set_error(error, TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                               "%s answered HTTP %d with JSON that is no object", exchange->speaker,
+                               exchange->status);
+        return;
+    }
     if (exchange->link->adapter->read_fn(exchange) == TARASH_IMAGE_OK) return;
     if (!exchange->found && exchange->unreadable_count &&
         error->result == TARASH_IMAGE_ERROR_GENERATION_FAILED)
@@ -15987,6 +16073,12 @@ static int tarimg_may_be_private(const tarimg_job *job) {
     return link->base_url && tarimg_split_url(link->base_url, &url) && tarimg_is_private_host(&url);
 }
 
+/* Was the address named by a reply? Where a provider's own code goes on, it may be. */
+static int tarimg_is_named_url(const tarimg_task *task, const tarash_image_exchange *exchange) {
+    if (tarimg_phase_url(task)) return 1;
+    return task->phase != TARASH_IMAGE_PHASE_SUBMIT && tarimg_is_whole_url(exchange->path);
+}
+
 /* May an address that somebody else has named be asked? 1, and the transfer knows how; 0: it is private, or none. What lies
    at base_url's own origin may be asked in any case: it is asked already. */
 static int tarimg_admit_url(const tarimg_job *job, tarimg_transfer *transfer, const char *text) {
@@ -16034,7 +16126,7 @@ static void tarimg_task_call(tarimg_task *task) {
                            "the address to ask is not a valid http(s) URL");
         return;
     }
-    if (url && tarimg_phase_url(task) && !tarimg_admit_url(job, transfer, url)) {
+    if (url && tarimg_is_named_url(task, exchange) && !tarimg_admit_url(job, transfer, url)) {
         tarimg_task_refuse(task, TARASH_IMAGE_ERROR_BAD_RESPONSE,
                            "the job's URL leads to a private address, and is not asked");
         return;
@@ -16316,11 +16408,11 @@ static tarash_image_result tarimg_keep_payload(tarimg_job *job, tarimg_payload *
     image->height = payload->media.height;
     image->size = payload->size;
     image->path = tarimg_copy(&job->storage->arena, payload->path);
-    if (payload->sink) return TARASH_IMAGE_OK;
-    if (!tarimg_is_complete(payload->data, payload->fill))
+    if (!tarimg_payload_is_complete(payload))
         tarimg_late_note(job, "images",
                          tarimg_format(&job->storage->arena, "image %llu", (unsigned long long)image->index),
                          "kept as it came", "the image's end is missing: the provider sent it cut off");
+    if (payload->sink) return TARASH_IMAGE_OK;
     image->data = payload->data;
     payload->data = NULL;
     payload->fill = payload->capacity = 0;
@@ -16499,6 +16591,13 @@ static void tarimg_call_succeeded(tarimg_task *task) {
         exchange->is_final = 1;
         (void)tarimg_set_error(&exchange->error, TARASH_IMAGE_ERROR_BAD_RESPONSE, TARIMG_UNREADABLE,
                                exchange->speaker);
+        tarimg_task_fail(task, &exchange->error);
+        return;
+    }
+    if (!exchange->found && exchange->document && !tarimg_is_structure(exchange->document)) {
+        exchange->error.delivery = TARASH_IMAGE_DELIVERY_UNKNOWN;
+        (void)tarimg_set_error(&exchange->error, TARASH_IMAGE_ERROR_BAD_RESPONSE,
+                               "%s: the answer is no JSON object", exchange->link->provider);
         tarimg_task_fail(task, &exchange->error);
         return;
     }
@@ -17235,6 +17334,7 @@ static void tarimg_cancel_remotely(tarimg_job *job, tarimg_task *task) {
     tarimg_transfer *transfer;
     tarash_image_exchange *exchange;
     const char *url;
+    int is_named;
     if (task->state == TARIMG_TASK_DONE || !link->adapter->cancels) return;
     if (!task->is_accepted && (link->adapter->cancels < 2 || !tarimg_is_under_way(task))) return;
     transfer = tarimg_transfer_new(job, link);
@@ -17246,7 +17346,8 @@ static void tarimg_cancel_remotely(tarimg_job *job, tarimg_task *task) {
     if (transfer->own_link && tarimg_exchange_build(exchange) == TARASH_IMAGE_OK) {
         url = task->cancel_url ? task->cancel_url
                                : tarimg_join_url(&exchange->arena, link->base_url, exchange->path);
-        if (url && (!task->cancel_url || tarimg_admit_url(job, transfer, url)) &&
+        is_named = task->cancel_url || tarimg_is_whole_url(exchange->path);
+        if (url && (!is_named || tarimg_admit_url(job, transfer, url)) &&
             tarimg_transfer_start(transfer, url)) {
             /* From here on nothing of the job may be referred to. */
             (void)curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)TARIMG_CANCEL_MS);
@@ -17438,6 +17539,8 @@ static void tarimg_default_limits(tarash_image_limits *limits) {
     if (!limits->max_header_bytes) limits->max_header_bytes = (size_t)64 << 10;
     if (limits->max_images <= 0) limits->max_images = 64;
     if (limits->max_json_depth <= 0) limits->max_json_depth = 64;
+    /* Some readers of documents call themselves for each level, and a thread's stack may be 64 KB. */
+    if (limits->max_json_depth > 512) limits->max_json_depth = 512;
     if (limits->max_redirects <= 0) limits->max_redirects = 5;
 }
 
