@@ -7,6 +7,7 @@
 #               FUZZ="json sse" runs these. New inputs are kept in build/fuzz/NAME.found, what failed in build/fuzz
 # make torture  installs what is missing, fails memory, libcurl's memory and files at every single place (a few minutes)
 # make tsan     installs what is missing, runs the tests of threads under the thread sanitizer
+# make msan     installs what is missing (clang), replays the fuzz corpora under the memory sanitizer
 # make coverage installs what is missing, measures which lines and branches of the header the tests run (gcc, a few minutes)
 #
 # SETUP=no installs nothing. All that the header itself needs is a C compiler and libcurl.
@@ -34,7 +35,7 @@ SUPPORT  = $(wildcard tests/support.c)
 
 .DELETE_ON_ERROR:
 .PHONY: all tests-build asan-build demo test check setup-demo setup-test compile-matrix asan corpus valgrind clean format format-check \
-        bench bench-chart setup-bench setup-bench-chart fuzz setup-fuzz coverage setup-coverage torture tsan
+        bench bench-chart setup-bench setup-bench-chart fuzz setup-fuzz coverage setup-coverage torture tsan msan
 
 all: $(EXAMPLES)
 
@@ -131,6 +132,17 @@ tsan: setup-test
 	@for name in $(TSAN_TESTS); do \
 	    echo "tsan: $$name"; TSAN_OPTIONS="halt_on_error=1 $$TSAN_OPTIONS" build/tsan/$$name || exit 1; \
 	done
+
+# Only the corpora, with a libcurl that is played: the installed libcurl and cmocka aren't instrumented, so no network test can run.
+MSAN = -O1 -g -fno-omit-frame-pointer -fsanitize=memory -fsanitize-memory-track-origins
+build/msan/replay: $(FUZZ_PARTS)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(CURL_CFLAGS) -std=c99 $(MSAN) $(TEST_DEFS) tests/fuzz/replay.c -o $@ $(LDFLAGS) $(CURL_LIBS)
+msan: setup-fuzz
+	@mkdir -p build/msan
+	@if echo 'int main(void) { return 0; }' | $(FUZZ_CC) -fsanitize=memory -x c - -o build/msan/try >/dev/null 2>&1 && build/msan/try; then \
+	    $(MAKE) --no-print-directory build/msan/replay && build/msan/replay; \
+	else echo "msan: skipped, $(FUZZ_CC) has no memory sanitizer here"; fi
 
 # The tests run without assertions, whose other side no test can reach.
 COVERAGE = --coverage -O0 -g -DNDEBUG -fprofile-update=atomic

@@ -422,19 +422,34 @@ static inline void assert_honest(const scene *s, const scenario *tried, tarash_i
         fail_msg("%s: said not to be sent, and seen by the server", s->response.error.message);
 }
 
-/* The same client, once nothing fails any more. */
-static inline void assert_client_works(scene *s) {
-    tarash_image_config config;
+static inline void assert_picture_comes(scene *s, const tarash_image_config *config, const char *size,
+                                        int edge) {
     tarash_image_request request;
     tarash_image_response response;
-    memset(&config, 0, sizeof config);
     memset(&request, 0, sizeof request);
-    config.provider = "mock";
     request.prompt = "afterwards";
-    request.size = "8x8";
-    assert_result(tarash_image_generate(s->client, &config, &request, &response), TARASH_IMAGE_OK);
-    assert_picture(&response.images[0], 8, 8);
+    request.size = size;
+    assert_result(tarash_image_generate(s->client, config, &request, &response), TARASH_IMAGE_OK);
+    assert_picture(&response.images[0], edge, edge);
     tarash_image_response_free(&response);
+}
+
+/* The same client, once nothing fails any more: with the mock, and now and then over its connections. */
+static inline void assert_client_works(scene *s) {
+    static unsigned times;
+    tarash_image_config config;
+    char url[256];
+    memset(&config, 0, sizeof config);
+    config.provider = "mock";
+    assert_picture_comes(s, &config, "8x8", 8);
+    if (times++ % 8) return;
+    assert_int_equal(control_reset(s->session), 0);
+    config.provider = "openai";
+    config.model = "dall-e-2";
+    config.api_key = SCENE_KEY;
+    config.base_url = server_api_url(url, sizeof url, s->session, "openai/v1");
+    assert_picture_comes(s, &config, "256x256", 256);
+    assert_int_equal(control_posts(s->session), 1);
 }
 
 /* Runs `function` as a test of each scenario. */

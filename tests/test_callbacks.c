@@ -244,12 +244,91 @@ static void every_failed_submit_is_told_alike(void **state) {
     scene_close(&s);
 }
 
+typedef struct impatient {
+    tarash_image_client *client;
+    int calls;
+} impatient;
+
+/* A blocking call would have to move the very transfer that waits for this one to return. */
+static int call_from_within(void *user_data, size_t index, const char *mime_type, void **stream) {
+    impatient *self = (impatient *)user_data;
+    tarash_image_config config;
+    tarash_image_request request;
+    tarash_image_response response;
+    tarash_image_error error;
+    tarash_image image;
+    (void)index;
+    (void)mime_type;
+    *stream = NULL;
+    memset(&config, 0, sizeof config);
+    memset(&request, 0, sizeof request);
+    config.provider = "mock";
+    request.prompt = "within";
+    assert_result(tarash_image_generate(self->client, &config, &request, &response),
+                  TARASH_IMAGE_ERROR_VALIDATION);
+    assert_int_equal(response.status, TARASH_IMAGE_STATUS_FAILED);
+    assert_contains(response.error.message, "sink");
+    assert_int_equal(response.image_count, 0);
+    tarash_image_response_free(&response);
+    assert_result(tarash_image_from_url(self->client, "http://127.0.0.1/x.png", &image, &error),
+                  TARASH_IMAGE_ERROR_VALIDATION);
+    assert_contains(error.message, "sink");
+    assert_null(image.data);
+    self->calls++;
+    return 0;
+}
+
+static int take_piece(void *user_data, void *stream, const void *data, size_t size) {
+    (void)user_data;
+    (void)stream;
+    (void)data;
+    (void)size;
+    return 0;
+}
+
+static int take_end(void *user_data, void *stream) {
+    (void)user_data;
+    (void)stream;
+    return 0;
+}
+
+static void blocking_calls_from_a_sink_are_refused(void **state) {
+    scene s;
+    impatient self;
+    tarash_image_sink sink;
+    (void)state;
+    scene_start(&s, "within", NULL);
+    memset(&self, 0, sizeof self);
+    memset(&sink, 0, sizeof sink);
+    self.client = s.client;
+    sink.open_fn = call_from_within;
+    sink.write_fn = take_piece;
+    sink.close_fn = take_end;
+    sink.user_data = &self;
+    s.request.sink = &sink;
+    assert_result(run(&s), TARASH_IMAGE_OK);
+    assert_int_equal(self.calls, 1);
+    assert_int_equal(control_posts("within"), 1);
+    /* And it takes bytes only. */
+    s.request.output = TARASH_IMAGE_OUTPUT_URL;
+    assert_result(run(&s), TARASH_IMAGE_ERROR_VALIDATION);
+    s.request.output = TARASH_IMAGE_OUTPUT_BASE64;
+    assert_result(run(&s), TARASH_IMAGE_ERROR_VALIDATION);
+    assert_contains(s.response.error.message, "output:");
+    assert_int_equal(control_posts("within"), 1);
+    scene_close(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_cancelled_job_is_told),       cmocka_unit_test(cancelled_jobs_do_not_pile_up),
-        cmocka_unit_test(a_blocking_call_keeps_its_job),     cmocka_unit_test(a_logger_takes_nothing_away),
-        cmocka_unit_test(what_is_completed_is_at_a_hundred), cmocka_unit_test(fetching_inputs_sends_nothing),
+        cmocka_unit_test(every_cancelled_job_is_told),
+        cmocka_unit_test(cancelled_jobs_do_not_pile_up),
+        cmocka_unit_test(a_blocking_call_keeps_its_job),
+        cmocka_unit_test(a_logger_takes_nothing_away),
+        cmocka_unit_test(what_is_completed_is_at_a_hundred),
+        cmocka_unit_test(fetching_inputs_sends_nothing),
         cmocka_unit_test(every_failed_submit_is_told_alike),
+        cmocka_unit_test(blocking_calls_from_a_sink_are_refused),
     };
     return cmocka_run_group_tests(tests, server_setup, server_teardown);
 }

@@ -1266,6 +1266,17 @@ class Resume(Case):
         self.assertEqual([(entry["method"], entry["status"]) for entry in self.log()],
                          [("POST", 200), ("GET", 404), ("GET", 200)])
 
+    def test_a_job_comes_without_a_new_request(self):
+        key = {"BFL_API_KEY": "sk-bfl-" + MARK}
+        few = ("--max-poll-attempts", "2", "--poll-interval", "0.001")
+        self.script({"jobs": {"polls": 4}, "image_result": {"size": "16x16"}})
+        document = self.ask("bfl", "--json", *few, env=key, status=5).json
+        self.assertEqual((document["error"]["delivery"], self.files()), ("ACCEPTED", []))
+        token = document["error"]["job_token"]
+        self.ask("bfl", "--resume", token, "-o", "cat.{ext}", "--poll-interval", "0.001", prompt=None, env=key)
+        self.assertEqual(len(self.files()), 1)
+        self.assertEqual(len(self.posts()), 1)
+
     def test_each_way_of_output(self):
         run = self.fail_to_download()
         token = run.err.splitlines()[-1]

@@ -81,6 +81,25 @@ static void one_bad_image_takes_no_other_with_it(void **state) {
     scene_close(&s);
 }
 
+/* What came of an image that ends early is paid for: it is kept, and it is said. */
+static void an_image_that_ends_early_is_told(void **state) {
+    static const char *const scripts[] = {
+        "[{\"image_result\": {\"bytes\": \"truncated\"}}]",
+        "[{\"image_result\": {\"url\": true}},"
+        " {\"where\": \"files\", \"image_result\": {\"bytes\": \"truncated\"}}]"};
+    size_t i;
+    (void)state;
+    for (i = 0; i < 2; i++) {
+        scene s;
+        scene_start(&s, "early-end", scripts[i]);
+        if (run(&s) != TARASH_IMAGE_OK) fail_msg("%s: %s", scripts[i], s.response.error.message);
+        assert_int_equal(s.response.image_count, 1);
+        if (!warning_about(&s.response, "images")) fail_msg("%s: no warning", scripts[i]);
+        assert_int_equal(control_posts("early-end"), 1);
+        scene_close(&s);
+    }
+}
+
 static void images_that_came_are_kept(void **state) {
     scene s;
     const tarash_image_warning *warning;
@@ -1124,6 +1143,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(n_is_split_where_a_call_gives_one),
         cmocka_unit_test(the_calls_are_made_side_by_side),
+        cmocka_unit_test(an_image_that_ends_early_is_told),
         cmocka_unit_test(images_that_came_are_kept),
         cmocka_unit_test(one_bad_image_takes_no_other_with_it),
         cmocka_unit_test(partial_success_is_no_reason_to_fall_back),

@@ -417,6 +417,29 @@ static void a_part_of_a_success_can_be_resumed(void **state) {
     scene_close(&s);
 }
 
+static void a_resumed_job_has_its_time(void **state) {
+    scene s;
+    studio self;
+    char token[1024];
+    (void)state;
+    studio_start(&s, &self, "late-resume",
+                 "[{\"path_contains\": \"paint/0\", \"status\": 202, \"body\": {\"id\": \"one\"}},"
+                 " {\"path_contains\": \"look/one\", \"status\": 200, \"body\": {}, \"times\": -1}]");
+    self.accepts = 1;
+    s.config.max_poll_attempts = 1;
+    assert_result(run(&s), TARASH_IMAGE_ERROR_TIMEOUT);
+    snprintf(token, sizeof token, "%s", s.response.error.job_token);
+    s.config.max_poll_attempts = 1000;
+    s.config.total_timeout_ms = 7000;
+    resume(&s, token);
+    assert_result(scene_take(&s), TARASH_IMAGE_ERROR_TIMEOUT);
+    assert_contains(s.response.error.message, "total_timeout_ms");
+    assert_int_equal(s.response.elapsed_ms, 7000);
+    assert_string_equal(s.response.job_token, token); /* it is still there */
+    assert_int_equal(control_posts("late-resume"), 1);
+    scene_close(&s);
+}
+
 /* ---- pictures that can't be fetched -------------------------------------------------------------------- */
 
 /* The files' host says nothing about the key, the prompt or the account. */
@@ -507,6 +530,7 @@ int main(void) {
         cmocka_unit_test(a_token_holds_jobs_and_urls),
         cmocka_unit_test(a_token_may_have_any_length),
         cmocka_unit_test(a_part_of_a_success_can_be_resumed),
+        cmocka_unit_test(a_resumed_job_has_its_time),
         cmocka_unit_test(a_lost_picture_is_not_the_providers_answer),
         cmocka_unit_test(what_is_too_much_takes_no_place),
     };

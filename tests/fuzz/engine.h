@@ -27,7 +27,7 @@ static int fuzz_is_refused(fuzz_memory *memory) {
 static void *fuzz_alloc(size_t size, void *user_data) {
     fuzz_memory *memory = (fuzz_memory *)user_data;
     void *block = fuzz_is_refused(memory) ? NULL : malloc(size);
-    if (block) memset(block, 0xA5, size);
+    if (block) FUZZ_FRESH(block, size);
     memory->live += block != NULL;
     return block;
 }

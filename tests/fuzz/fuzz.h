@@ -33,6 +33,24 @@
         }                                                                                                    \
     } while (0)
 
+/* The memory sanitizer doesn't see what libcurl writes: around its functions it is told to look away, and of their texts
+   that they are whole. New memory it knows by itself; to all others it is what nobody has written. */
+#if defined(__has_feature)
+#if __has_feature(memory_sanitizer)
+#include <sanitizer/msan_interface.h>
+#define FUZZ_FOREIGN_BEGIN()    __msan_scoped_disable_interceptor_checks()
+#define FUZZ_FOREIGN_END()      __msan_scoped_enable_interceptor_checks()
+#define FUZZ_FOREIGN(text)      __msan_unpoison_string(text)
+#define FUZZ_FRESH(block, size) __msan_allocated_memory(block, size)
+#endif
+#endif
+#ifndef FUZZ_FOREIGN
+#define FUZZ_FOREIGN_BEGIN()    (void)0
+#define FUZZ_FOREIGN_END()      (void)0
+#define FUZZ_FOREIGN(text)      (void)(text)
+#define FUZZ_FRESH(block, size) memset(block, 0xA5, size)
+#endif
+
 #ifdef FUZZ_REPLAY
 #define FUZZ_TARGET(name) static void fuzz_##name(const unsigned char *data, size_t size)
 #else

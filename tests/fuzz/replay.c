@@ -52,7 +52,12 @@ static void on_abort(int number) {
     raise(number);
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
+#define REPLAY_IS_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(REPLAY_IS_SANITIZED)
 void __sanitizer_set_death_callback(void (*callback)(void));
 #else
 #define __sanitizer_set_death_callback(callback) (void)(callback)

@@ -1,7 +1,8 @@
 /* What providers answer, through the whole engine: the input plays the server.
 
    First the provider: its name and a line feed, or a letter. Then a byte of options, see below; one that says which
-   allocation fails ('0' = none; 'h' = none, and the provider is asked at its own address; 'p' = none, and the key is a pair).
+   allocation fails ('0' = none; 'h' = none, and the provider is asked at its own address; 'p' = none, and the key is a pair;
+   'u' = none, and input images are fetched).
    Then replies, separated by the byte 0x1E; each request takes the next one. A reply's first byte chooses its status,
    the second its type and how it is cut, the third header lines; the rest is the body. Where an option asks for it,
    what stands before the first separator is provider_config. */
@@ -300,6 +301,10 @@ static int reply_try(reply_run *run, fuzz_input in, size_t row, unsigned options
         fuzz_is_pair = 1;
     }
     reply_set_options(&job, options, row, &open_sinks, &sink);
+    if (run->letter == 'u' && job.request.image_count) {
+        memset(&job.image, 0, sizeof job.image);
+        job.image.url = "https://cdn.fuzz.example/input.png";
+    }
     if (options & REPLY_CONFIG) {
         config = fuzz_text(fuzz_part(&in, (unsigned char)reply_end));
         job.config.provider_config = config;
@@ -322,7 +327,7 @@ FUZZ_TARGET(reply) {
     reply_run run;
     memset(&run, 0, sizeof run);
     run.letter = fuzz_byte(&in);
-    run.fail_at = run.letter == 'h' || run.letter == 'p' ? 0 : (run.letter + 256u - '0') % 256u;
+    run.fail_at = run.letter && strchr("hpu", (int)run.letter) ? 0 : (run.letter + 256u - '0') % 256u;
     (void)reply_try(&run, in, row, options);
 }
 

@@ -28,8 +28,15 @@ static tarash_image_result token_build(tarash_image_exchange *exchange, tarash_i
 
 static tarash_image_result token_read(tarash_image_exchange *exchange, tarash_image_phase phase,
                                       void *user_data) {
+    int64_t number;
     (void)user_data;
     (void)phase;
+    FUZZ_CHECK(tarash_image_exchange_status(exchange) == 200);
+    fuzz_check_secret(tarash_image_exchange_reply_header(exchange, "content-type"));
+    fuzz_check_secret(tarash_image_exchange_text(exchange, "id"));
+    if (!tarash_image_exchange_integer(exchange, "image", &number) &&
+        !tarash_image_exchange_length(exchange, "image"))
+        FUZZ_CHECK(tarash_image_exchange_flag(exchange, "image") == -1);
     return tarash_image_exchange_add_image(exchange, "image") ? TARASH_IMAGE_OK
                                                               : TARASH_IMAGE_ERROR_BAD_RESPONSE;
 }

@@ -16,13 +16,21 @@ typedef struct urls_parts {
 } urls_parts;
 
 static int urls_split(const char *text, urls_parts *parts) {
-    CURLU *url = curl_url();
-    int good = url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
-               curl_url_get(url, CURLUPART_SCHEME, &parts->scheme, 0) == CURLUE_OK &&
-               curl_url_get(url, CURLUPART_HOST, &parts->host, 0) == CURLUE_OK &&
-               curl_url_get(url, CURLUPART_PORT, &parts->port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+    CURLU *url;
+    int good;
+    FUZZ_FOREIGN_BEGIN();
+    url = curl_url();
+    good = url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+           curl_url_get(url, CURLUPART_SCHEME, &parts->scheme, 0) == CURLUE_OK &&
+           curl_url_get(url, CURLUPART_HOST, &parts->host, 0) == CURLUE_OK &&
+           curl_url_get(url, CURLUPART_PORT, &parts->port, CURLU_DEFAULT_PORT) == CURLUE_OK;
     curl_url_cleanup(url);
-    return good;
+    FUZZ_FOREIGN_END();
+    if (!good) return 0;
+    FUZZ_FOREIGN(parts->scheme);
+    FUZZ_FOREIGN(parts->host);
+    FUZZ_FOREIGN(parts->port);
+    return 1;
 }
 
 static void urls_free(urls_parts *parts) {
@@ -95,33 +103,48 @@ static int urls_has_scheme(const char *text) {
     return size && text[size] == ':';
 }
 
+/* Where libcurl would go; NULL: nowhere. */
+static char *urls_follow(const char *from, const char *location) {
+    CURLU *url;
+    char *whole = NULL;
+    FUZZ_FOREIGN_BEGIN();
+    url = curl_url();
+    FUZZ_CHECK(url != NULL);
+    if (curl_url_set(url, CURLUPART_URL, from, 0) != CURLUE_OK ||
+        curl_url_set(url, CURLUPART_URL, location, 0) != CURLUE_OK ||
+        curl_url_get(url, CURLUPART_URL, &whole, 0) != CURLUE_OK)
+        whole = NULL;
+    curl_url_cleanup(url);
+    FUZZ_FOREIGN_END();
+    if (whole) FUZZ_FOREIGN(whole);
+    return whole;
+}
+
+static void urls_check_same(const char *ours, const char *theirs) {
+    urls_parts one, other;
+    memset(&one, 0, sizeof one);
+    memset(&other, 0, sizeof other);
+    if (urls_split(ours, &one) && urls_split(theirs, &other)) {
+        FUZZ_CHECK(strcasecmp(one.host, other.host) == 0);
+        FUZZ_CHECK(strcmp(one.port, other.port) == 0 && strcmp(one.scheme, other.scheme) == 0);
+    }
+    urls_free(&one);
+    urls_free(&other);
+}
+
 /* A redirect leads where libcurl would go, or nowhere. */
 static void urls_check_redirect(const char *from, const char *location) {
     tarimg_arena arena;
     const char *target;
     tarimg_url url;
-    CURLU *theirs = curl_url();
     char *whole = NULL;
-    FUZZ_CHECK(theirs != NULL);
     tarimg_arena_init(&arena, urls_allocator(), 0);
     target = tarimg_redirect_url(&arena, from, location);
-    if (target && tarimg_split_url(target, &url) && *location &&
-        curl_url_set(theirs, CURLUPART_URL, from, 0) == CURLUE_OK &&
-        curl_url_set(theirs, CURLUPART_URL, location, 0) == CURLUE_OK &&
-        curl_url_get(theirs, CURLUPART_URL, &whole, 0) == CURLUE_OK && tarimg_split_url(whole, &url) &&
-        !strchr(from, '#') && (tarimg_split_url(location, &url) || !urls_has_scheme(location))) {
-        urls_parts one, other;
-        memset(&one, 0, sizeof one);
-        memset(&other, 0, sizeof other);
-        if (urls_split(target, &one) && urls_split(whole, &other)) {
-            FUZZ_CHECK(strcasecmp(one.host, other.host) == 0);
-            FUZZ_CHECK(strcmp(one.port, other.port) == 0 && strcmp(one.scheme, other.scheme) == 0);
-        }
-        urls_free(&one);
-        urls_free(&other);
-    }
+    if (target && tarimg_split_url(target, &url) && *location) whole = urls_follow(from, location);
+    if (whole && tarimg_split_url(whole, &url) && !strchr(from, '#') &&
+        (tarimg_split_url(location, &url) || !urls_has_scheme(location)))
+        urls_check_same(target, whole);
     curl_free(whole);
-    curl_url_cleanup(theirs);
     tarimg_arena_free(&arena);
 }
 

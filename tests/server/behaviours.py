@@ -7,8 +7,8 @@ DETAILS = ("headers", "body", "error_shape", "error_code")
 # These change what a protocol puts into its answer.
 CONTENTS = ("image_result", "base64", "sse", "drop_items", "jobs", "merge", "echo")
 # And these how the answer travels.
-TRANSPORT = ("delay_ms", "early", "trickle", "reset", "close_after_bytes", "content_length", "endless_body",
-             "endless_headers", "chunked", "gzip", "gzip_bomb", "http10", "close_idle", "interim")
+TRANSPORT = ("delay_ms", "early", "no_continue", "trickle", "reset", "close_after_bytes", "content_length",
+             "endless_body", "endless_headers", "chunked", "gzip", "gzip_bomb", "http10", "close_idle", "interim")
 KNOWN = set(MATCHING + ANSWERS + DETAILS + CONTENTS + TRANSPORT)
 
 CHOICES = {

@@ -357,5 +357,6 @@ def perform(wire, call, protocol):
     reply = answer(call, protocol)
     change(reply, call)
     call.session.note(call.entry, "status", reply.status)
-    keeps_alive = call.request.keeps_alive and call.request.complete
+    # A body that was asked about and refused doesn't come.
+    keeps_alive = call.request.keeps_alive and (call.request.complete or "no_continue" in call.behaviour)
     return send_reply(wire, reply, keeps_alive, call.request.method != "HEAD")

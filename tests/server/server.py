@@ -81,6 +81,7 @@ BEHAVIOURS: each request takes the first of the script that matches it; after "t
   other transport
     delay_ms           before the answer
     early              answers before it has read the body, and closes
+    no_continue        answers a request with "Expect: 100-continue" without its body, and stays
     trickle            {"chunk": bytes, "every_ms": N, "head": true to include the header lines}
     reset              a real TCP reset: "in_request" (the body unread), "before" the answer, "in_headers",
                        "after_headers", "in_body"
@@ -221,7 +222,8 @@ class Server:
         if getattr(wire, "drop_next", False):
             return self.drop(wire, session, entry)
         behaviour = session.take_behaviour(kind, request)
-        if not behaviour.get("early") and behaviour.get("reset") != "in_request":
+        unread = behaviour.get("early") or (behaviour.get("no_continue") and request.header("Expect"))
+        if not unread and behaviour.get("reset") != "in_request":
             self.read_body(wire, request, session, entry)
         record.fill_entry(entry, request)
         session.record(entry)
