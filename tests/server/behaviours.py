@@ -5,7 +5,7 @@ MATCHING = ("where", "method", "path_contains", "times")
 ANSWERS = ("status", "redirect", "moderation", "raw", "stall")
 DETAILS = ("headers", "body", "error_shape", "error_code")
 # These change what a protocol puts into its answer.
-CONTENTS = ("image_result", "base64", "sse", "drop_items", "jobs", "merge", "echo")
+CONTENTS = ("image_result", "base64", "sse", "drop_items", "jobs", "merge", "echo", "spoil")
 # And these how the answer travels.
 TRANSPORT = ("delay_ms", "early", "no_continue", "trickle", "reset", "close_after_bytes", "content_length",
              "endless_body", "endless_headers", "chunked", "gzip", "gzip_bomb", "http10", "close_idle", "interim")
@@ -27,6 +27,7 @@ SSE = ("stop_after", "error", "bare_error", "moderation", "crlf", "cr", "comment
        "multi_line", "no_event_lines", "done", "every_ms", "byte_order_mark", "json")
 JOBS = ("polls", "fail", "url", "elsewhere", "moderation", "vanish", "result_status", "unknown_state")
 ECHO = ("texts", "urls", "names")
+SPOIL = ("at", "how")
 BASE64 = ("newlines", "urlsafe", "nopad", "escaped_slashes", "data_uri", "spaces")
 
 
@@ -63,6 +64,7 @@ def check(behaviour):
     check_words(behaviour.get("sse", {}), SSE, "sse")
     check_words(behaviour.get("jobs", {}), JOBS, "jobs")
     check_words(behaviour.get("echo", {}), ECHO, "echo")
+    check_words(behaviour.get("spoil", {}), SPOIL, "spoil")
     if "base64" in behaviour:
         check_base64(behaviour["base64"])
 

@@ -12,6 +12,7 @@ from reply import REASONS, Reply, json_reply, text_reply
 ENDLESS = 1 << 30
 STALL_SECONDS = 600
 FILL = b"A" * 65536
+BLANKS = b" " * 65536
 
 
 # ---- instead of the normal answer ------------------------------------------------------------------------
@@ -143,6 +144,48 @@ def change_echo(reply, wanted, call):
         reply.body = json.dumps(echoed(document, wanted), ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
+# ---- one value of an answer is another ----
+
+MARK = "spoilt-here"
+INSTEAD = {
+    "null": "null", "true": "true", "number": "17.5", "huge": "-1e99999", "integer": "9223372036854775808",
+    "text": '"x"', "empty": '""', "list": "[]", "object": "{}", "surrogate": '"a\\ud83d"', "nul": '"a\\u0000b"',
+    "deep": "[" * 500 + "]" * 500, "long": '"%s"' % ("x" * 70000),
+}
+
+
+def places_of(holder, name, found):
+    """Where values stand: (what holds it, its name or index), from the outside in."""
+    value = holder[name]
+    found.append((holder, name))
+    children = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for child in children:
+        places_of(value, child, found)
+    return found
+
+
+def spoilt_text(document, holder, name, how):
+    value = json.dumps(holder[name], ensure_ascii=False)
+    if how == "missing" and holder is not document:
+        del holder[name]
+        return json.dumps(document[0], ensure_ascii=False)
+    holder[name] = MARK
+    label = json.dumps(name) + ": " if isinstance(holder, dict) else ""
+    raw = {"list_of": "[%s]" % value, "twice": '%s, %snull' % (value, label), "again": 'null, %s%s' % (label, value)}
+    return json.dumps(document[0], ensure_ascii=False).replace('"%s"' % MARK, raw.get(how) or INSTEAD.get(how, value), 1)
+
+
+def change_spoil(reply, wanted, call):
+    document = [reply.document() if isinstance(reply.body, bytes) else None]
+    if document[0] is None:
+        return
+    places = places_of(document, 0, [])
+    call.session.note(call.entry, "places", len(places))
+    if 0 <= wanted["at"] < len(places):
+        text = spoilt_text(document, *places[wanted["at"]], wanted["how"])
+        reply.body = text.encode("utf-8", "surrogatepass")
+
+
 def change_base64(reply, name, call):
     # Only slashes are left to do here: how they are escaped is decided when JSON becomes text.
     if name == "escaped_slashes":
@@ -162,12 +205,12 @@ def opening(body):
     return match.group() if match else body[:64]
 
 
-def filled(start, total):
+def filled(start, total, fill=FILL):
     yield start
     sent = len(start)
     while sent < total:
-        yield FILL
-        sent += len(FILL)
+        yield fill
+        sent += len(fill)
 
 
 def change_gzip_bomb(reply, megabytes, call):
@@ -179,8 +222,8 @@ def change_gzip_bomb(reply, megabytes, call):
 
 
 def change_endless_body(reply, value, call):
-    start = opening(reply.body_bytes())
-    reply.body = filled(start, ENDLESS)
+    blanks = value == "blanks"
+    reply.body = filled(b"" if blanks else opening(reply.body_bytes()), ENDLESS, BLANKS if blanks else FILL)
     reply.framing = "chunked" if value == "chunked" else "close"
 
 
@@ -234,7 +277,8 @@ def change_close_idle(reply, value, call):
 
 
 CHANGES = (
-    ("headers", change_headers), ("merge", change_merge), ("echo", change_echo), ("base64", change_base64),
+    ("headers", change_headers), ("merge", change_merge), ("echo", change_echo), ("spoil", change_spoil),
+    ("base64", change_base64),
     ("gzip", change_gzip),
     ("gzip_bomb", change_gzip_bomb), ("endless_body", change_endless_body), ("chunked", change_chunked),
     ("http10", change_http10), ("content_length", change_content_length),
@@ -280,7 +324,8 @@ def split(data, size):
 
 def chunked_pieces(reply, pieces):
     if reply.chunk_fault == "broken":
-        yield b"5\r\nhello\r\nzz\r\nnot a chunk size\r\n"
+        start = next(iter(pieces), b"")[:40]
+        yield b"%x\r\n%s\r\nzz\r\nnot a chunk size\r\n" % (len(start), start)
         return
     for piece in pieces:
         if piece:

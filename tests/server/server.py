@@ -70,6 +70,9 @@ BEHAVIOURS: each request takes the first of the script that matches it; after "t
     merge            an object whose members replace those of the JSON answer
     echo             {"texts": T, "urls": T, "names": T}: the JSON answer repeats T at the end of every sentence, in the
                      query of every URL, as a member of every object
+    spoil            {"at": N, "how": WORD}: the N-th value of the JSON answer, counted from the outside in, is null, true,
+                     number, huge, integer, text, empty, list, object, surrogate, nul, deep, long, list_of (itself),
+                     missing, or stands twice (then null) or again (after null); the log's "places" says how many there are
     sse              {"stop_after": events, "error", "bare_error", "moderation" (instead of the last event),
                      "no_completed", "crlf", "cr", "comments", "no_space", "multi_line", "no_event_lines", "done"
                      ([DONE] at the end), "byte_order_mark", "every_ms": N, "json" (a plain answer after all)}
@@ -87,7 +90,8 @@ BEHAVIOURS: each request takes the first of the script that matches it; after "t
                        "after_headers", "in_body"
     close_after_bytes  so many bytes of the body
     content_length     says this, whatever the body's length; the connection then closes
-    endless_body       true or "chunked": fills the first image until 1 GiB, or until the client leaves
+    endless_body       true or "chunked": fills the first image until 1 GiB, or until the client leaves; "blanks":
+                       nothing but those
     endless_headers    true
     interim            {"status": 100 to 199, "count": so many of these before the answer, -1 = without end}
     chunked            true, "broken" (no chunk size where one should be) or "truncated" (the last chunk is missing)
