@@ -438,8 +438,8 @@ static const odd odds[] = {
     {"nothing but blanks", BASE64("  \\n "), BAD, 0, 0},
     {"a page", BASE64("PGh0bWw+PGJvZHk+U2lnbiBpbjwvYm9keT48L2h0bWw+"), BAD, 0, 0},
     {"one byte", BASE64("iQ=="), BAD, 0, 0},
-    {"one bad image, then a good one", OF("{\"b64_json\":\"PGh0bWw+\"}," IMAGE), OK, 1, BAD},
-    {"one good image, then a bad one", OF(IMAGE ",{\"b64_json\":\"PGh0bWw+\"}"), OK, 1, BAD},
+    {"one bad image, then a good one", OF("{\"b64_json\":\"PGh0bWw+\"}," IMAGE), OK, 1, 0},
+    {"one good image, then a bad one", OF(IMAGE ",{\"b64_json\":\"PGh0bWw+\"}"), OK, 1, 0},
     /* addresses */
     {"a file", LINK("file:///etc/passwd"), BAD, 0, 0},
     {"another protocol", LINK("ftp://127.0.0.1:1/x.png"), BAD, 0, 0},

@@ -28,7 +28,12 @@
 #define IS_SANITIZED 0
 #endif
 
-enum { STACK = 64 * 1024, PAINT = 0xA7, DEEP = 20000 };
+enum {
+    STACK = 64 * 1024,
+    PAINT = 0xA7,
+    DEEP = 510,
+    DEEPER = 20000
+}; /* limits.max_json_depth is 512 at most */
 
 /* Sanitizers and valgrind need a stack of their own. */
 static int is_watched(void) {
@@ -204,28 +209,32 @@ static void over_tls(void **state) {
     if (c.result != TARASH_IMAGE_OK) fail_msg("%s", c.message);
 }
 
-/* Deeper than the default, in what is sent and in every part of what comes back. */
+/* As deep as any client takes, in what is sent and in every part of what comes back; and deeper. */
+static void ask_deeply(const char *start, int status, int levels, int asks_deeply) {
+    static char extra[2 * DEEPER + 100], deep[2 * DEEPER + 1];
+    static call c;
+    memset(deep, '[', (size_t)levels);
+    memset(deep + levels, ']', (size_t)levels);
+    deep[2 * levels] = '\0';
+    snprintf(extra, sizeof extra, "{\"a\":%s}", deep);
+    call_open(&c, &askings[1], "[]");
+    assert_int_equal(control_scriptf("stack", "[{\"status\": %d, \"body\": \"{%s%s}\", \"times\": -1}]",
+                                     status, start, deep),
+                     0);
+    c.desc.limits.max_json_depth = 1 << 20;
+    if (asks_deeply) c.request.extra_params = extra;
+    in_small_stack("a deep document", generate_and_plan, &c);
+    assert_true(c.result != TARASH_IMAGE_OK && c.result != TARASH_IMAGE_ERROR_OUT_OF_MEMORY);
+    assert_int_equal(control_posts("stack"), levels > DEEP && asks_deeply ? 0 : 1);
+}
+
 static void deep_documents(void **state) {
     static const char *const starts[] = {
         "\\\"data\\\":", "\\\"usage\\\":", "\\\"deep\\\":", "\\\"error\\\":"};
-    static char extra[2 * DEEP + 100], deep[2 * DEEP + 1];
-    static call c;
     size_t i;
     (void)state;
-    memset(deep, '[', DEEP);
-    memset(deep + DEEP, ']', DEEP);
-    snprintf(extra, sizeof extra, "{\"a\":%s}", deep);
-    for (i = 0; i < 2 * COUNT(starts); i++) {
-        call_open(&c, &askings[1], "[]");
-        assert_int_equal(control_scriptf("stack", "[{\"status\": %d, \"body\": \"{%s%s}\", \"times\": -1}]",
-                                         i % 2 ? 400 : 200, starts[i / 2], deep),
-                         0);
-        c.desc.limits.max_json_depth = 1 << 20;
-        if (i < 2) c.request.extra_params = extra;
-        in_small_stack("a deep document", generate_and_plan, &c);
-        assert_true(c.result != TARASH_IMAGE_OK && c.result != TARASH_IMAGE_ERROR_OUT_OF_MEMORY);
-        assert_int_equal(control_posts("stack"), 1);
-    }
+    for (i = 0; i < 4 * COUNT(starts); i++)
+        ask_deeply(starts[i / 4], i % 2 ? 400 : 200, i / 2 % 2 ? DEEPER : DEEP, i < 4);
 }
 
 /* ---- all of them --------------------------------------------------------------------------------------- */
