@@ -532,7 +532,8 @@ typedef void (*tarash_image_progress_fn)(const tarash_image_update *update, void
    then the image waits in memory until the reply is complete. Functions return 0 for success; anything else ends the job with IO. They are called
    inside tarash_image_poll, and may call tarash_image_cancel but no other function of the client. */
 typedef struct tarash_image_sink {
-    /* the built-in file sink: a path with {index} and {ext}; the functions are not used then */
+    /* the built-in file sink, which writes as tarash_image_save does: a path with {index} and {ext}; the functions are
+       not used then */
     const char *path;
     int (*open_fn)(void *user_data, size_t index, const char *mime_type, void **stream);
     int (*write_fn)(void *user_data, void *stream, const void *data, size_t size);
@@ -830,8 +831,8 @@ TARASH_IMAGE_API tarash_image_result tarash_image_generate(tarash_image_client *
 /* Releases what a response owns and zeroes it. Legal on a zeroed response, on NULL, and twice. */
 TARASH_IMAGE_API void tarash_image_response_free(tarash_image_response *response);
 
-/* Writes an image's bytes to `path`: whole or not at all (written beside it and renamed). `error` may be
-   NULL. VALIDATION without bytes or path, IO, UNSUPPORTED under TARASH_IMAGE_NO_STDIO. */
+/* Writes an image's bytes to `path`: whole or not at all (written beside it and renamed; into what is no file, a device
+   or a pipe, directly). `error` may be NULL. VALIDATION without bytes or path, IO, UNSUPPORTED under TARASH_IMAGE_NO_STDIO. */
 TARASH_IMAGE_API tarash_image_result tarash_image_save(const tarash_image *image, const char *path,
                                                        tarash_image_error *error);
 

@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 /* ---- the C library's functions, which the implementation below calls by these names -------------------- */
 
@@ -471,6 +473,52 @@ static void inputs_that_are_no_files(void **state) {
     }
 }
 
+/* ---- what is no file ---- */
+
+static void *drain(void *path) {
+    static unsigned char got[4096];
+    FILE *pipe_end = (fopen)((const char *)path, "rb");
+    size_t size = 0, n;
+    while (pipe_end && (n = (fread)(got, 1, sizeof got, pipe_end)) > 0) size += n;
+    if (pipe_end) (fclose)(pipe_end);
+    return (void *)(uintptr_t)size;
+}
+
+static int is_pipe(const char *path) {
+    struct stat found;
+    return stat(path, &found) == 0 && S_ISFIFO(found.st_mode);
+}
+
+/* No file may take a pipe's place; the bytes go into it. */
+static void pipes_are_written_into(void **state) {
+    char path[600];
+    int by_sink;
+    (void)state;
+    memset(&files, 0, sizeof files);
+    scenario_path(path, sizeof path, "pipe");
+    clear_folder();
+    for (by_sink = 0; by_sink < 2; by_sink++) {
+        scene s;
+        tarash_image_sink sink;
+        pthread_t reader;
+        void *size;
+        assert_int_equal(mkfifo(path, 0600), 0);
+        assert_int_equal(pthread_create(&reader, NULL, drain, path), 0);
+        memset(&sink, 0, sizeof sink);
+        sink.path = path;
+        scene_start(&s, "files", GIF_REPLY);
+        if (by_sink) s.request.sink = &sink;
+        assert_result(run(&s), TARASH_IMAGE_OK);
+        if (!by_sink) assert_result(tarash_image_save(&s.response.images[0], path, NULL), TARASH_IMAGE_OK);
+        assert_int_equal(pthread_join(reader, &size), 0);
+        assert_int_equal((uintptr_t)size, s.response.images[0].size);
+        assert_true(is_pipe(path));
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(directory_count(scenario_folder), 0);
+        scene_close(&s);
+    }
+}
+
 #define USAGES (sizeof usages / sizeof usages[0])
 
 int main(void) {
@@ -481,6 +529,7 @@ int main(void) {
         cmocka_unit_test(what_was_there_is_replaced),
         cmocka_unit_test(input_files_that_change),
         cmocka_unit_test(inputs_that_are_no_files),
+        cmocka_unit_test(pipes_are_written_into),
     };
     struct CMUnitTest tests[USAGES + sizeof others / sizeof others[0]];
     size_t i;
