@@ -47,6 +47,7 @@ there() {
     stb) compiles stb/stb_image.h ;;
     nghttpd) (PATH=$PATH:/usr/sbin:/usr/local/sbin:/sbin && command_there nghttpd) ;;
     fuzzer) fuzzes ;;
+    locales) [ -e /usr/share/i18n/locales/de_DE ] || [ -e /usr/share/i18n/locales/de_DE.gz ] ;;
     *) command_there "$1" ;;
     esac
 }
@@ -67,6 +68,7 @@ python3   python3                python3                  python3            pyt
 openssl   openssl                openssl                  openssl            openssl  openssl
 nghttpd   nghttp2-server         nghttp2                  nghttp2            nghttp2  nghttp2
 valgrind  valgrind,libc6-dbg     valgrind                 valgrind           valgrind -
+locales   locales                glibc-locale-source      -                  glibc    -
 g++       g++                    gcc-c++                  g++                gcc      gcc
 clang     clang                  clang,compiler-rt        clang,compiler-rt  clang    llvm
 fuzzer    clang,libclang-rt-dev  clang,compiler-rt        clang,compiler-rt  clang,compiler-rt llvm'
@@ -129,7 +131,7 @@ packages_of() {
 
 case $what in
 demo) required='cc libcurl' optional='' ;;
-test) required='cc libcurl cmocka cjson zlib python3 openssl' optional='g++ valgrind clang nghttpd' ;;
+test) required='cc libcurl cmocka cjson zlib python3 openssl' optional='g++ valgrind clang nghttpd locales' ;;
 bench) required='cc libcurl cjson size' optional='stb' ;;
 bench-chart) required='gnuplot' optional='' ;;
 fuzz) required='libcurl fuzzer' optional='' ;;
