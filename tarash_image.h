@@ -211,7 +211,8 @@
      tarash_image_providers tells (key_hosts). Addresses that a reply names for its job count there only; a
      provider's own code may ask elsewhere, without the key. Result downloads never carry credentials, and
      follow at most five redirects, http and https only. Neither reaches private, link-local or loopback
-     addresses unless base_url is one. TLS is always verified. Keys are removed from every error, log line, plan, token and raw_response, and wiped when freed.
+     addresses unless base_url is one. TLS is always verified. Keys are removed from every error, log line,
+     plan, token and raw_response, and wiped when freed.
 
    LIMITS
      See tarash_image_limits. What comes from outside is capped before memory is taken for it.
@@ -400,8 +401,9 @@ typedef struct tarash_image_header {
     const char *value;
 } tarash_image_header;
 
-/* What may come from outside, at most; zero means the default. A reply or an image that exceeds one is TOO_LARGE, a
-   redirect too many BAD_RESPONSE, a request of yours VALIDATION; of more images than max_images the first are kept. */
+/* What may come from outside, at most; zero means the default. A reply or an image that exceeds one is TOO_LARGE,
+   a redirect too many BAD_RESPONSE, a request of yours VALIDATION; of more images than max_images the first are
+   kept. */
 typedef struct tarash_image_limits {
     size_t max_reply_bytes;    /* one HTTP reply as it arrives, unpacked (default: 256 MiB) */
     size_t max_document_bytes; /* what is kept of a reply besides its images (default: 8 MiB) */
@@ -527,13 +529,14 @@ typedef struct tarash_image_update tarash_image_update;
 typedef void (*tarash_image_progress_fn)(const tarash_image_update *update, void *user_data);
 
 /* Takes images as they arrive instead of memory; tarash_image.data is then NULL and size still says how many
-   bytes there were. Memory stays constant, unless previews (partial_images) are asked for, or the provider's reply tells
-   only behind an image whether it counts (drafts of google, refusals of stability and bedrock, grids of automatic1111):
-   then the image waits in memory until the reply is complete. Functions return 0 for success; anything else ends the job with IO. They are called
-   inside tarash_image_poll, and may call tarash_image_cancel but no other function of the client. */
+   bytes there were. Memory stays constant, unless previews (partial_images) are asked for, or the provider's
+   reply tells only behind an image whether it counts (drafts of google, refusals of stability and bedrock, grids
+   of automatic1111): then the image waits in memory until the reply is complete. Functions return 0 for success;
+   anything else ends the job with IO. They are called inside tarash_image_poll, and may call
+   tarash_image_cancel but no other function of the client. */
 typedef struct tarash_image_sink {
-    /* the built-in file sink, which writes as tarash_image_save does: a path with {index} and {ext}; the functions are
-       not used then */
+    /* the built-in file sink, which writes as tarash_image_save does: a path with {index} and {ext}; the
+       functions are not used then */
     const char *path;
     int (*open_fn)(void *user_data, size_t index, const char *mime_type, void **stream);
     int (*write_fn)(void *user_data, void *stream, const void *data, size_t size);
@@ -831,8 +834,9 @@ TARASH_IMAGE_API tarash_image_result tarash_image_generate(tarash_image_client *
 /* Releases what a response owns and zeroes it. Legal on a zeroed response, on NULL, and twice. */
 TARASH_IMAGE_API void tarash_image_response_free(tarash_image_response *response);
 
-/* Writes an image's bytes to `path`: whole or not at all (written beside it and renamed; into what is no file, a device
-   or a pipe, directly). `error` may be NULL. VALIDATION without bytes or path, IO, UNSUPPORTED under TARASH_IMAGE_NO_STDIO. */
+/* Writes an image's bytes to `path`: whole or not at all (written beside it and renamed; into what is no file, a
+   device or a pipe, directly). `error` may be NULL. VALIDATION without bytes or path, IO, UNSUPPORTED under
+   TARASH_IMAGE_NO_STDIO. */
 TARASH_IMAGE_API tarash_image_result tarash_image_save(const tarash_image *image, const char *path,
                                                        tarash_image_error *error);
 
