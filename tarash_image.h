@@ -16084,13 +16084,13 @@ static int tarimg_is_named_url(const tarimg_task *task, const tarash_image_excha
     return task->phase != TARASH_IMAGE_PHASE_SUBMIT && tarimg_is_whole_url(exchange->path);
 }
 
-/* May an address that somebody else has named be asked? 1, and the transfer knows how; 0: it is private, or none. What lies
-   at base_url's own origin may be asked in any case: it is asked already. */
+/* May an address that somebody else has named be asked? 1, and the transfer knows how; 0: it is private, or none. What is
+   the provider's own may be asked in any case: it has the key already. */
 static int tarimg_admit_url(const tarimg_job *job, tarimg_transfer *transfer, const char *text) {
     tarimg_url url;
     if (!tarimg_split_url(text, &url)) return 0;
     transfer->is_proxied = tarimg_uses_proxy(job->client, &url);
-    if (tarimg_may_be_private(job) || tarimg_same_origin(text, job->links[job->current].base_url)) return 1;
+    if (tarimg_may_be_private(job) || tarimg_is_own_url(&job->links[job->current], text)) return 1;
     if (tarimg_is_private_host(&url)) return 0;
     transfer->is_public_only = !transfer->is_proxied;
     return 1;

@@ -306,12 +306,16 @@ static void test_poll(void **state) {
     assert_int_equal(control_script("polls", "[{\"jobs\": {\"polls\": 1}}]"), 0);
     scene_client(&s);
     submit_and_poll(&s, &service, row);
-    assert_result(run(&s), row->has_key ? TARASH_IMAGE_OK : TARASH_IMAGE_ERROR_AUTHENTICATION);
+    /* Every name leads to loopback here: where the provider's own hosts may, others are not asked at all. */
+    assert_result(run(&s), row->has_key ? TARASH_IMAGE_OK : TARASH_IMAGE_ERROR_BAD_RESPONSE);
     log = control_log("polls");
     expect_key(log_entry(log, 0), 1);
-    assert_contains(log_text(log_entry(log, 1), "path"), "/jobs/job-1");
-    assert_contains(row->poll, log_header(log_entry(log, 1), "Host"));
-    expect_key(log_entry(log, 1), row->has_key);
+    assert_int_equal(log_count(log, "GET", "") > 0, row->has_key);
+    if (row->has_key) {
+        assert_contains(log_text(log_entry(log, 1), "path"), "/jobs/job-1");
+        assert_contains(row->poll, log_header(log_entry(log, 1), "Host"));
+        expect_key(log_entry(log, 1), 1);
+    }
     cJSON_Delete(log);
     scene_close(&s);
 }
