@@ -9604,7 +9604,7 @@ static tarash_image_result tarimg_fal_read(tarash_image_exchange *exchange) {
     int is_output = (images && images->kind == TARIMG_ARRAY) || (image && image->kind == TARIMG_OBJECT);
     if (exchange->phase == TARASH_IMAGE_PHASE_POLL) return tarimg_fal_read_status(exchange);
     if (exchange->phase == TARASH_IMAGE_PHASE_SUBMIT && !is_output) return tarimg_fal_accept(exchange);
-    if (exchange->document->kind != TARIMG_OBJECT)
+    if (exchange->document && exchange->document->kind != TARIMG_OBJECT)
         return tarimg_fail(exchange, TARASH_IMAGE_ERROR_BAD_RESPONSE, NULL, "the answer is no JSON object");
     return tarimg_fal_read_output(exchange);
 }

@@ -519,6 +519,34 @@ static void pipes_are_written_into(void **state) {
     }
 }
 
+static void pipes_stay_where_writing_fails(void **state) {
+    tarash_image image = small_image();
+    char path[600], drained[4096];
+    size_t n;
+    int end;
+    (void)state;
+    scenario_path(path, sizeof path, "pipe");
+    clear_folder();
+    assert_int_equal(mkfifo(path, 0600), 0);
+    end = open(path, O_RDWR | O_NONBLOCK); /* so that nobody waits for a reader */
+    assert_true(end >= 0);
+    for (n = 1; n < 10; n++) {
+        tarash_image_result result;
+        memset(&files, 0, sizeof files);
+        files.fail_at = n;
+        result = tarash_image_save(&image, path, NULL);
+        assert_true(is_pipe(path));
+        assert_int_equal(directory_count(scenario_folder), 1);
+        while (read(end, drained, sizeof drained) > 0) {
+        }
+        if (!files.has_failed) break;
+        assert_result(result, TARASH_IMAGE_ERROR_IO);
+    }
+    assert_int_equal(n, 4); /* opened, written, closed */
+    close(end);
+    assert_int_equal(unlink(path), 0);
+}
+
 #define USAGES (sizeof usages / sizeof usages[0])
 
 int main(void) {
@@ -530,6 +558,7 @@ int main(void) {
         cmocka_unit_test(input_files_that_change),
         cmocka_unit_test(inputs_that_are_no_files),
         cmocka_unit_test(pipes_are_written_into),
+        cmocka_unit_test(pipes_stay_where_writing_fails),
     };
     struct CMUnitTest tests[USAGES + sizeof others / sizeof others[0]];
     size_t i;
