@@ -3,6 +3,7 @@
    libcurl sends no request again by itself. */
 
 #include "scene.h"
+#include "test_list.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -491,21 +492,6 @@ static void a_signed_expectation_that_failed_costs_one_post(void **state) {
 }
 
 /* ---- all of them --------------------------------------------------------------------------------------- */
-
-#define MOST_TESTS 100
-
-static struct CMUnitTest tests[MOST_TESTS];
-static char names[MOST_TESTS][120];
-static size_t test_count;
-
-static void add_test(const char *what, const char *name, CMUnitTestFunction function, const void *data) {
-    struct CMUnitTest *test = &tests[test_count];
-    assert_true(test_count < MOST_TESTS);
-    snprintf(names[test_count], sizeof names[0], "%s%s%s", what, *name ? ": " : "", name);
-    test->name = names[test_count++];
-    test->test_func = function;
-    test->initial_state = (void *)(uintptr_t)data;
-}
 
 int main(void) {
     size_t i;
