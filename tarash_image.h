@@ -2874,12 +2874,11 @@ static int tarimg_end_string(tarimg_reader *reader) {
 }
 
 static int tarimg_payload_fail(tarimg_reader *reader, tarash_image_result result) {
-    return tarimg_reader_fail(
-        reader, result,
-        result == TARASH_IMAGE_ERROR_TOO_LARGE      ? "an image exceeds limits.max_image_bytes"
-        : result == TARASH_IMAGE_ERROR_IO           ? "the sink could not take the image"
-        : result == TARASH_IMAGE_ERROR_BAD_RESPONSE ? "what came is not an image of any known kind"
-                                                    : "an image could not be kept");
+    return tarimg_reader_fail(reader, result,
+                              result == TARASH_IMAGE_ERROR_TOO_LARGE
+                                  ? "an image exceeds limits.max_image_bytes"
+                              : result == TARASH_IMAGE_ERROR_IO ? "the sink could not take the image"
+                                                                : "an image could not be kept");
 }
 
 /* Base64 text, free of JSON escapes, into the open payload. */
